@@ -1,0 +1,1 @@
+"""Tables with a schema: reading, detecting, writing, and the people in them."""

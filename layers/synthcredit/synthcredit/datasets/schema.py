@@ -1,0 +1,172 @@
+"""What a table consists of: columns with kinds, domains and roles. Can be printed, edited and passed back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Value = bool | int | float | str
+
+
+class Kind(StrEnum):
+    """How a column is understood."""
+
+    CONTINUOUS = "continuous"
+    """Amounts and measures with decimals."""
+    INTEGER = "integer"
+    """Whole numbers: counts, codes with an order, amounts without cents."""
+    CATEGORICAL = "categorical"
+    """One of a list of categories."""
+    BOOLEAN = "boolean"
+    """One of two values that mean yes and no; the values themselves are kept in ``categories``."""
+    DATETIME = "datetime"
+    """A date, a time of day, or both; ``dtype`` tells which."""
+    IDENTIFIER = "identifier"
+    """Different in (nearly) every row and without meaning; made new, never learned."""
+    TEXT = "text"
+    """Free text; replaced, never learned."""
+
+
+class Pii(StrEnum):
+    """Personal data that is replaced by realistic fakes and never learned."""
+
+    FIRST_NAME = "first_name"
+    LAST_NAME = "last_name"
+    FULL_NAME = "full_name"
+    EMAIL = "email"
+    PHONE = "phone"
+    ADDRESS = "address"
+    NATIONAL_ID = "national_id"
+    IBAN = "iban"
+    CARD_NUMBER = "card_number"
+
+
+class Dtype(StrEnum):
+    """The Arrow type that a column is stored in."""
+
+    INT64 = "int64"
+    DOUBLE = "double"
+    STRING = "string"
+    BOOL = "bool"
+    DATE = "date32"
+    TIMESTAMP = "timestamp[us]"
+    TIME = "time64[us]"
+
+
+class Column(BaseModel):
+    """One column of a table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, description="The name as the data has it.")]
+    storage_name: Annotated[str, Field(min_length=1, description="Lower snake case, unique; used by the lake.")]
+    kind: Kind
+    dtype: Dtype
+    nullable: Annotated[bool, Field(description="Whether values may be missing.")] = False
+    categories: Annotated[
+        tuple[Value, ...] | None,
+        Field(description="For categorical and boolean columns: every allowed value, missing excluded."),
+    ] = None
+    minimum: Annotated[
+        float | None,
+        Field(description="Smallest allowed number. For dates: seconds since 1970-01-01; times: since midnight."),
+    ] = None
+    maximum: Annotated[float | None, Field(description="Largest allowed number, as for minimum.")] = None
+    decimals: Annotated[int | None, Field(ge=0, le=15, description="Decimal places of a continuous column.")] = None
+    special_values: Annotated[
+        tuple[float, ...],
+        Field(description="Special codes and mass points: single numbers that carry a meaning or a pile of rows."),
+    ] = ()
+    format: Annotated[
+        str | None,
+        Field(description="strptime format of a date in text files; for identifiers the pattern, e.g. 'CUST-{:06d}'."),
+    ] = None
+    pii: Annotated[Pii | None, Field(description="What personal data this is, if any.")] = None
+
+    @property
+    def learned(self) -> bool:
+        """Whether a model learns this column; the others are made new for every row."""
+        return self.pii is None and self.kind not in (Kind.IDENTIFIER, Kind.TEXT)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the column takes one of a list of categories."""
+        return self.kind in (Kind.CATEGORICAL, Kind.BOOLEAN)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.discrete and self.learned and self.categories is None:
+            raise ValueError(f"column '{self.name}' is {self.kind} and needs its categories")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"column '{self.name}' has a minimum above its maximum")
+        return self
+
+
+class TableSchema(BaseModel):
+    """One table: its columns, its key, its target, and whom its rows belong to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower snake case.")]
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    primary_key: Annotated[str | None, Field(description="The column that tells rows apart.")] = None
+    customer: Annotated[
+        str | None,
+        Field(description="The column that tells whose row it is, where one customer has several rows."),
+    ] = None
+    target: Annotated[str | None, Field(description="The outcome that models of the data predict.")] = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [column.name for column in self.columns]
+        stored = [column.storage_name for column in self.columns]
+        for label, values in (("name", names), ("storage_name", stored)):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f"{label} {', '.join(map(repr, twice))} is used by more than one column")
+        for role in ("primary_key", "customer", "target"):
+            value = getattr(self, role)
+            if value is not None and value not in names:
+                raise ValueError(f"{role} '{value}' is not a column")
+        return self
+
+    def __getitem__(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def names(self) -> list[str]:
+        """The column names, in order."""
+        return [column.name for column in self.columns]
+
+    @property
+    def learned(self) -> tuple[Column, ...]:
+        """The columns that a model learns, in order."""
+        return tuple(column for column in self.columns if column.learned)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of what makes two tables alike: names, kinds, types, roles. Not of the values seen."""
+        alike = [
+            [self.name, self.primary_key, self.customer, self.target],
+            [[c.name, c.storage_name, c.kind, c.dtype, c.pii] for c in self.columns],
+        ]
+        return hashlib.sha256(json.dumps(alike).encode()).hexdigest()
+
+    def with_target(self, target: str | None) -> TableSchema:
+        """Return this schema with another target."""
+        return self.model_validate({**self.model_dump(), "target": target})
+
+
+def storage_name(name: str) -> str:
+    """Turn any column name into lower snake case, as Glue, Athena and SQL want it.
+
+    ``default.payment.next.month`` becomes ``default_payment_next_month``, ``Größe (cm)`` becomes ``gr_e_cm``.
+    """
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    snake = re.sub(r"[^0-9a-zA-Z]+", "_", snake).strip("_").lower()
+    return f"c_{snake}" if not snake or snake[0].isdigit() else snake

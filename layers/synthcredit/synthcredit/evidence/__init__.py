@@ -1,0 +1,1 @@
+"""The proof about one synthetic dataset, and the gate that uses it."""

@@ -1,0 +1,59 @@
+"""One job: a request on its way, and where it stands."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthcredit.jobs.request import JobRequest
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Failure(BaseModel):
+    """Why a job failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: str
+    error: Annotated[str, Field(description="Name of the error, e.g. GateNotMet.")]
+    problems: tuple[dict[str, str], ...]
+
+
+class Job(BaseModel):
+    """One request on its way."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job_id: str
+    caller: str
+    request: JobRequest
+    state: State = State.ACCEPTED
+    step: Annotated[str, Field(description="The step that runs, or ran last.")] = "claim"
+    created_at: datetime
+    updated_at: datetime
+    seconds: Annotated[dict[str, float], Field(description="Wall time by step.")] = {}
+    failure: Failure | None = None
+    results: Annotated[dict[str, str], Field(description="Links to what came out.")] = {}
+
+
+def job_id_for(caller: str, key: str) -> str:
+    """Return the id of the job that a caller's idempotency key stands for: 24 hex characters."""
+    return hashlib.sha256(f"{caller}\0{key}".encode()).hexdigest()[:24]
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)

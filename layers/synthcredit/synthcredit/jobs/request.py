@@ -1,0 +1,144 @@
+"""One request, from whichever channel, validated once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from synthcredit.datasets.schema import TableSchema
+from synthcredit.errors import InvalidInputError, SynthcreditError, from_validation
+from synthcredit.evidence.gate import Gate
+from synthcredit.synthesizers import registry
+
+MAX_ROWS = 10_000_000_000
+"""Above this a request is a slip of the finger; a channel may set a lower ceiling of its own."""
+
+
+class Format(StrEnum):
+    """A form in which synthetic data is delivered."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetSource(_Model):
+    """Learn a dataset, or reuse the model that has learned it."""
+
+    kind: Literal["dataset"]
+    uri: Annotated[str, Field(min_length=1, description="The real data: a CSV or Parquet file.")]
+    target: Annotated[str | None, Field(description="The outcome column, e.g. default.")] = None
+    holdout: Annotated[
+        str | None,
+        Field(description="Real rows kept apart by you. Then all rows of `uri` train; else a part is held out."),
+    ] = None
+    table_schema: Annotated[
+        TableSchema | None,
+        Field(alias="schema", description="The schema to read the data by; detected where none is given."),
+    ] = None
+    reuse: Annotated[bool, Field(description="Use a suitable model if there is one.")] = True
+
+
+class ModelSource(_Model):
+    """Generate from a model that exists."""
+
+    kind: Literal["model"]
+    model_id: Annotated[str, Field(min_length=1)]
+    uri: Annotated[
+        str | None,
+        Field(description="The data that the model was trained on, to prove the result against, if it has moved."),
+    ] = None
+    holdout: Annotated[str | None, Field(description="The holdout file that was given at training, if it moved.")] = None
+
+
+Source = Annotated[DatasetSource | ModelSource, Field(discriminator="kind")]
+
+
+class SynthesizerChoice(BaseModel):
+    """A model family and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = registry.DEFAULT
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that were given."""
+        return dict(self.model_extra or {})
+
+
+class JobRequest(_Model):
+    """What is asked: synthetic rows like those of a source, proven, in some form."""
+
+    source: Source
+    synthesizer: SynthesizerChoice = SynthesizerChoice()
+    rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
+    gate: Gate = Gate()
+    deliver: Annotated[
+        tuple[Format, ...], Field(min_length=1, description="In which forms the data is delivered.")
+    ] = (Format.PARQUET,)
+
+    @field_validator("deliver")
+    @classmethod
+    def _once(cls, value: tuple[Format, ...]) -> tuple[Format, ...]:
+        return tuple(dict.fromkeys(value))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the request, in hex: equal requests have equal digests."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True).encode()).hexdigest()
+
+
+def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
+    """Parse a request from any channel.
+
+    Raises
+    ------
+    InvalidInputError
+        Everything that is wrong with it, at once, each with field and fix.
+    """
+    problems: list[Any] = []
+    request = None
+    try:
+        if isinstance(content, dict):
+            request = JobRequest.model_validate(content)
+        else:
+            request = JobRequest.model_validate_json(content)
+    except ValidationError as error:
+        problems += from_validation(error).problems
+    problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
+    if problems or request is None:
+        raise InvalidInputError(problems)
+    return request
+
+
+def _loaded(content: str | bytes) -> dict[str, Any]:
+    try:
+        loaded = json.loads(content)
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _synthesizer_problems(content: dict[str, Any]) -> tuple[Any, ...]:
+    choice = content.get("synthesizer", {})
+    if isinstance(choice, SynthesizerChoice):
+        choice = choice.model_dump()
+    if not isinstance(choice, dict) or not isinstance(choice.get("name", registry.DEFAULT), str):
+        return ()
+    given = {key: value for key, value in choice.items() if key != "name"}
+    try:
+        registry.settings_for(choice.get("name", registry.DEFAULT), given)
+    except SynthcreditError as error:
+        return error.problems
+    return ()

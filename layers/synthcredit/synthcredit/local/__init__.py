@@ -1,0 +1,1 @@
+"""The ports of the platform on a folder of this machine."""

@@ -1,0 +1,1 @@
+"""One file a step of the state machine, with the verb of its state."""

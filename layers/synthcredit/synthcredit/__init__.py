@@ -1,3 +1,37 @@
-"""Synthetic credit data that a bank can use, and the proof of it."""
+"""Synthetic credit data that a bank can use, and the proof of it.
+
+The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `models`, `detect_schema`. They are
+imported when they are first used, so that light programs stay light.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Assessment",
+    "Result",
+    "__version__",
+    "assess",
+    "detect_schema",
+    "generate",
+    "load_model",
+    "models",
+    "run",
+    "run_request",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the API has under that name
+    if name not in __all__:
+        raise AttributeError(f"module 'synthcredit' has no attribute '{name}'")
+    from synthcredit import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

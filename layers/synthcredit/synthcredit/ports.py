@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,19 @@ from synthcredit.synthesizers.card import ModelCard
 
 
 class ObjectStore(Protocol):
-    """Files by key. A file is written once and whole; keys look like ``jobs/<job_id>/data/<table>/part-00000.parquet``."""
+    """Files by key, each written once and whole: ``jobs/<job_id>/data/<table>/part-00000.parquet``."""
 
-    def fetch(self, uri: str) -> AbstractContextManager[Path]:
-        """Give a local path to read a file from: a key of this store, or what a request named as its source.
+    def source(self, uri: str) -> AbstractContextManager[Path]:
+        """Give a local path to read what a request named as its data.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such file.
+        """
+
+    def fetch(self, key: str) -> AbstractContextManager[Path]:
+        """Give a local path to read the file at a key.
 
         Raises
         ------
@@ -47,6 +56,9 @@ class ObjectStore(Protocol):
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Give an empty folder for work, gone afterwards; `put` moves files out of it."""
+
+    def free_bytes(self) -> int | None:
+        """Return how much may still be written, or None where there is no limit."""
 
 
 class JobStore(Protocol):
@@ -81,20 +93,43 @@ class ModelRegistry(Protocol):
         """Return a model's card, or None where there is no such model."""
 
     def fetch(self, model_id: str) -> AbstractContextManager[Path]:
-        """Give a local path to the model file."""
+        """Give a local path to the model file.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
+        ModelFileError
+            The file is not the one that was registered.
+        """
 
     def all(self) -> Iterator[ModelCard]:
         """Yield every card, newest first."""
 
-    def count_released(self, model_id: str, job_id: str, rows: int) -> None:
-        """Note on the card that a job has released rows; the same job counts once."""
+    def note_release(self, model_id: str, job_id: str, rows: int, scores: dict[str, float]) -> None:
+        """Note on the card what a job released and how it scored; the same job counts once."""
 
 
 class Catalogue(Protocol):
     """What analysts see: a dataset becomes visible by one registration."""
 
-    def register(self, job: Job, tables: dict[str, str]) -> dict[str, str]:
-        """Make a job's tables visible: table name to key prefix in, table name to where it now is out."""
+    def register(self, job_id: str, tables: dict[str, str], files: Sequence[str]) -> dict[str, str]:
+        """Make a job's results visible, all at once; twice is as once.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        tables
+            Key prefix of the Parquet files by table name.
+        files
+            Keys of everything else: report, evidence, manifest, data in other formats.
+
+        Returns
+        -------
+        dict
+            Where each table (by name) and each file (by file name) is now.
+        """
 
 
 class EventBus(Protocol):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthcredit.randomness import generator
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HOLDOUT_SHARE = 0.3
 """The development/validation split that scorecard practice uses."""
@@ -43,6 +41,15 @@ class Split(BaseModel):
     holdout_rows: int
     hash: Annotated[str, Field(description="SHA-256 of the held-out rows' positions, or of the holdout file.")]
 
+    def describe(self) -> str:
+        """Say in words how rows were held out."""
+        how = {
+            Rule.ROWS: f"rows shuffled with seed {self.seed}",
+            Rule.CUSTOMERS: f"customers ({self.customer}) shuffled with seed {self.seed}",
+            Rule.GIVEN: "holdout given as a file",
+        }[self.rule]
+        return f"{self.train_rows:,} rows to train, {self.holdout_rows:,} held out; {how}"
+
 
 def split_rows(table: pa.Table, customer: str | None = None) -> tuple[Split, pa.Table, pa.Table]:
     """Cut a table into train and holdout, both in the table's order.
@@ -59,6 +66,13 @@ def split_rows(table: pa.Table, customer: str | None = None) -> tuple[Split, pa.
     split, train, holdout
         The same for the same table, on every machine.
     """
+    # Imported here, so that a card or a manifest can be read without them.
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from synthcredit.randomness import generator
+
     rng = generator(SPLIT_SEED, "split")
     if customer is None:
         chosen = rng.permutation(table.num_rows)[: round(table.num_rows * HOLDOUT_SHARE)]
@@ -78,3 +92,15 @@ def split_rows(table: pa.Table, customer: str | None = None) -> tuple[Split, pa.
         hash=hashlib.sha256(positions.astype("<u8").tobytes()).hexdigest(),
     )
     return split, table.filter(pc.invert(held)), table.filter(held)
+
+
+def given_holdout(train_rows: int, holdout_rows: int, *, uri: str, file_hash: str) -> Split:
+    """Return the split where the holdout came as a file and all of the data trains."""
+    return Split(
+        rule=Rule.GIVEN,
+        holdout_share=holdout_rows / (train_rows + holdout_rows),
+        holdout_uri=uri,
+        train_rows=train_rows,
+        holdout_rows=holdout_rows,
+        hash=file_hash,
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.errors import InvalidInputError, SynthcreditError, from_validation
+from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate
 from synthcredit.synthesizers import registry
 
@@ -28,7 +30,7 @@ class Format(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class DatasetSource(_Model):
@@ -57,7 +59,9 @@ class ModelSource(_Model):
         str | None,
         Field(description="The data that the model was trained on, to prove the result against, if it has moved."),
     ] = None
-    holdout: Annotated[str | None, Field(description="The holdout file that was given at training, if it moved.")] = None
+    holdout: Annotated[str | None, Field(description="The holdout file that was given at training, if it moved.")] = (
+        None
+    )
 
 
 Source = Annotated[DatasetSource | ModelSource, Field(discriminator="kind")]
@@ -84,9 +88,9 @@ class JobRequest(_Model):
     rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
     gate: Gate = Gate()
-    deliver: Annotated[
-        tuple[Format, ...], Field(min_length=1, description="In which forms the data is delivered.")
-    ] = (Format.PARQUET,)
+    deliver: Annotated[tuple[Format, ...], Field(min_length=1, description="In which forms the data is delivered.")] = (
+        Format.PARQUET,
+    )
 
     @field_validator("deliver")
     @classmethod
@@ -96,7 +100,9 @@ class JobRequest(_Model):
     @property
     def digest(self) -> str:
         """SHA-256 of the request, in hex: equal requests have equal digests."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True).encode()
+        ).hexdigest()
 
 
 def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
@@ -107,7 +113,7 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
     InvalidInputError
         Everything that is wrong with it, at once, each with field and fix.
     """
-    problems: list[Any] = []
+    problems: list[Problem] = []
     request = None
     try:
         if isinstance(content, dict):
@@ -115,11 +121,16 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
         else:
             request = JobRequest.model_validate_json(content)
     except ValidationError as error:
-        problems += from_validation(error).problems
+        problems += [replace(problem, field=_without_kind(problem.field)) for problem in from_validation(error).problems]
     problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
     if problems or request is None:
         raise InvalidInputError(problems)
     return request
+
+
+def _without_kind(field: str) -> str:
+    # pydantic puts the kind into the path: source.dataset.uri is source.uri to whoever wrote the request.
+    return re.sub(r"^source\.(dataset|model)\.", "source.", field)
 
 
 def _loaded(content: str | bytes) -> dict[str, Any]:
@@ -130,7 +141,7 @@ def _loaded(content: str | bytes) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _synthesizer_problems(content: dict[str, Any]) -> tuple[Any, ...]:
+def _synthesizer_problems(content: dict[str, Any]) -> tuple[Problem, ...]:
     choice = content.get("synthesizer", {})
     if isinstance(choice, SynthesizerChoice):
         choice = choice.model_dump()

@@ -11,7 +11,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.errors import ModelFileError, Problem
+from synthcredit.errors import InvalidInputError, ModelFileError, Problem
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.settings import Settings
 
@@ -73,7 +73,7 @@ def write(
             partial,
             metadata={_KEY: header.model_dump_json()},
         )
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -128,6 +128,10 @@ def refusing_nonsense(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise ModelFileError(Problem(f"model file {path.name}", "it does not exist", "Check the path.")) from None
+    except InvalidInputError as error:
+        raise ModelFileError(
+            [replace(problem, field=f"model file {path.name}, {problem.field}") for problem in error.problems]
+        ) from None
     except (
         ValidationError,
         SafetensorError,

@@ -64,7 +64,7 @@ def family(name: str) -> Family:
     """
     if name not in FAMILIES:
         raise InvalidInputError(
-            Problem("synthesizer.name", "there is no synthesizer of that name", f"Choose one of: {', '.join(FAMILIES)}.")
+            Problem("synthesizer.name", f"there is no synthesizer '{name}'", f"Choose one of: {', '.join(FAMILIES)}.")
         )
     return FAMILIES[name]
 

@@ -1,0 +1,414 @@
+"""The platform's verbs for Python: what ``import synthcredit`` offers in a notebook.
+
+Examples
+--------
+>>> import synthcredit
+>>> done = synthcredit.run("applicants.csv", target="default", rows=10_000)  # doctest: +SKIP
+>>> done.manifest.model_id, done.report  # doctest: +SKIP
+>>> frame = done.to_pandas()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from synthcredit import __version__
+from synthcredit.errors import NotFoundError, Problem, SynthcreditError
+from synthcredit.evidence.gate import Gate, verdict
+from synthcredit.evidence.model import Evidence, Finding
+from synthcredit.jobs.job import Job
+from synthcredit.jobs.manifest import Manifest
+from synthcredit.jobs.request import DatasetSource, Format, JobRequest, ModelSource, SynthesizerChoice, parse_request
+from synthcredit.local.storage import copy_whole, refusals, write_whole
+from synthcredit.local.world import default_home, open_world
+from synthcredit.steps.files import data_prefix, job_key, read_document
+from synthcredit.synthesizers.card import ModelCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from synthcredit.datasets.schema import TableSchema
+    from synthcredit.local.workflow import Listener
+    from synthcredit.synthesizers.protocol import Progress, Synthesizer
+
+    Data: TypeAlias = str | Path | pd.DataFrame | pa.Table
+
+DEFAULT_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A job that has succeeded, and what came of it."""
+
+    job: Job
+    evidence: Evidence
+    manifest: Manifest
+    folder: Path
+    """Where report, evidence and manifest are."""
+    data: tuple[Path, ...]
+    """The data files, in the forms that were asked for."""
+    parts: tuple[Path, ...]
+    """The Parquet parts that generation wrote, under storage names."""
+    schema: TableSchema
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the gate said of each part."""
+        return self.manifest.findings
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.folder / "report.html"
+
+    def to_arrow(self, rows: int | None = None) -> pa.Table:
+        """Return the synthetic rows (the first ``rows`` of them) under the original column names."""
+        from synthcredit.datasets.parts import read_parts
+
+        return read_parts(self.parts, self.schema, rows)
+
+    def to_pandas(self, rows: int | None = None) -> pd.DataFrame:
+        """Return the synthetic rows as a data frame."""
+        return self.to_arrow(rows).to_pandas()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What was found of synthetic data that came from elsewhere."""
+
+    evidence: Evidence
+    findings: tuple[Finding, ...]
+    folder: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate is met."""
+        return verdict(self.findings)
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.folder / "report.html"
+
+
+def run(
+    data: Data,
+    *,
+    target: str | None = None,
+    rows: int = DEFAULT_ROWS,
+    synthesizer: str = "trees",
+    settings: Mapping[str, Any] | None = None,
+    holdout: Data | None = None,
+    schema: TableSchema | None = None,
+    seed: int = 0,
+    gate: Mapping[str, Any] | None = None,
+    reuse: bool = True,
+    out: str | Path = "out",
+    home: str | Path | None = None,
+    again: bool = False,
+    listener: Listener | None = None,
+) -> Result:
+    """Make synthetic rows like those of a table, prove them, and deliver them.
+
+    Parameters
+    ----------
+    data
+        The real rows: path of a CSV or Parquet file, a pandas DataFrame, or an Arrow table.
+    target
+        The outcome column, e.g. ``"default"``.
+    rows
+        How many synthetic rows.
+    synthesizer, settings
+        The model family by name, and its settings, e.g. ``{"epochs": 100}``.
+    holdout
+        Real rows that you kept apart; else 30 % of the data is held out before training.
+    schema
+        How to read the data; detected where None.
+    seed
+        Same data, settings and seed give the same rows.
+    gate
+        Profile and thresholds, e.g. ``{"profile": "development", "max_tstr_loss": 0.03}``.
+    reuse
+        Use a suitable model if there is one.
+    out
+        A folder, in which a folder for the job appears; or a file ``*.csv|parquet|json|jsonl`` for the rows alone.
+    home
+        Where jobs and models are kept; ``.synthcredit`` by default.
+    again
+        Run a finished job anew instead of returning it.
+    listener
+        Called with (step, fraction, message).
+
+    Raises
+    ------
+    InvalidInputError
+        What was given cannot be worked with; every problem found, each with field and fix.
+    GateNotMetError
+        The evidence is not good enough, so that nothing is delivered.
+    """
+    place = _home(home)
+    source: dict[str, Any] = {"kind": "dataset", "uri": _uri(data, place), "target": target, "reuse": reuse}
+    if holdout is not None:
+        source["holdout"] = _uri(holdout, place)
+    if schema is not None:
+        source["schema"] = schema.model_dump(mode="json")
+    body = {
+        "source": source,
+        "synthesizer": {"name": synthesizer, **(settings or {})},
+        "rows": rows,
+        "seed": seed,
+        "gate": dict(gate or {}),
+    }
+    return run_request(body, out=out, home=home, again=again, listener=listener)
+
+
+def generate(
+    model_id: str,
+    *,
+    rows: int = DEFAULT_ROWS,
+    seed: int = 0,
+    data: Data | None = None,
+    gate: Mapping[str, Any] | None = None,
+    out: str | Path = "out",
+    home: str | Path | None = None,
+    again: bool = False,
+    listener: Listener | None = None,
+) -> Result:
+    """Make rows from a model that exists, prove them against the rows it was trained on, and deliver them.
+
+    Parameters
+    ----------
+    model_id
+        The model, by the id that `models` shows.
+    data
+        The real data, if it is no longer where the model card says.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such model, or its data has changed.
+    GateNotMetError
+        The evidence is not good enough, so that nothing is delivered.
+    """
+    source: dict[str, Any] = {"kind": "model", "model_id": model_id}
+    if data is not None:
+        source["uri"] = _uri(data, _home(home))
+    body = {"source": source, "rows": rows, "seed": seed, "gate": dict(gate or {})}
+    return run_request(body, out=out, home=home, again=again, listener=listener)
+
+
+def run_request(
+    request: JobRequest | Mapping[str, Any],
+    *,
+    out: str | Path = "out",
+    home: str | Path | None = None,
+    workers: int | None = None,
+    again: bool = False,
+    listener: Listener | None = None,
+) -> Result:
+    """Run a whole request, as the HTTP API takes it.
+
+    The same request again continues where an interrupted one stopped, or returns the finished one.
+    """
+    from synthcredit.local.workflow import Workflow, deaf
+
+    goal = Path(out)
+    form = goal.suffix.lower().removeprefix(".")
+    single = form in tuple(Format)
+    body = request.model_dump(mode="json", by_alias=True) if isinstance(request, JobRequest) else dict(request)
+    if single:
+        body["deliver"] = [form]
+        _writable(goal)
+    parsed = parse_request(body)
+    place = _home(home)
+    workflow = Workflow(place, place / "out" if single else goal, workers=workers)
+    job = workflow.run(parsed, key=request_key(parsed), again=again, listener=listener or deaf)
+    result = _result(job, place)
+    if not single:
+        return result
+    _one_file(result, goal)
+    return replace(result, data=(goal,))
+
+
+def train(
+    data: Data,
+    *,
+    target: str | None = None,
+    synthesizer: str = "trees",
+    settings: Mapping[str, Any] | None = None,
+    holdout: Data | None = None,
+    schema: TableSchema | None = None,
+    seed: int = 0,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> ModelCard:
+    """Train a model and register it; returns its card. A model that was made from just this is returned as it is."""
+    from synthcredit.steps.plan import plan_training
+    from synthcredit.steps.train import train_model
+    from synthcredit.synthesizers.protocol import silent
+
+    place = _home(home)
+    source = DatasetSource(
+        kind="dataset",
+        uri=_uri(data, place),
+        target=target,
+        holdout=None if holdout is None else _uri(holdout, place),
+        table_schema=schema,
+    )
+    world = open_world(place, place)
+    choice = SynthesizerChoice.model_validate({"name": synthesizer, **(settings or {})})
+    training, _ = plan_training(source, choice, seed, world)
+    return train_model(training, world, progress or silent)
+
+
+def assess(
+    real: Data,
+    synthetic: Data,
+    *,
+    holdout: Data | None = None,
+    target: str | None = None,
+    schema: TableSchema | None = None,
+    gate: Mapping[str, Any] | None = None,
+    out: str | Path = "assessment",
+    home: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Prove anybody's synthetic rows against real ones; report, plots and evidence appear in the folder ``out``."""
+    from synthcredit.steps.assess_files import Files, assess_files
+    from synthcredit.synthesizers.protocol import silent
+
+    place = _home(home)
+    files = Files(
+        real=Path(_uri(real, place)),
+        synthetic=Path(_uri(synthetic, place)),
+        holdout=None if holdout is None else Path(_uri(holdout, place)),
+        table_schema=schema,
+        target=target,
+    )
+    folder = Path(out)
+    with refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        evidence, findings = assess_files(
+            files, Gate.model_validate(dict(gate or {})), folder, seed=seed, progress=progress or silent
+        )
+    return Assessment(evidence, tuple(findings), folder)
+
+
+def models(home: str | Path | None = None) -> list[ModelCard]:
+    """Return the cards of all models, newest first."""
+    place = _home(home)
+    return list(open_world(place, place).models.all())
+
+
+def load_model(model_id: str, home: str | Path | None = None) -> Synthesizer:
+    """Return a model to sample from directly: ``load_model(id).sample(1000, seed=1)`` yields Arrow batches.
+
+    Nothing is proven this way: for data that leaves your hands use `generate`.
+    """
+    from synthcredit.synthesizers import modelfile, registry
+
+    place = _home(home)
+    with open_world(place, place).models.fetch(model_id) as path:
+        return registry.family(modelfile.family_of(path)).load_class().load(path)
+
+
+def detect_schema(data: Data, *, target: str | None = None, home: str | Path | None = None) -> TableSchema:
+    """Return the schema that would be used for a table: look at it, change it, and pass it back to `run`."""
+    from synthcredit.datasets import detect
+
+    return detect.detect_schema(Path(_uri(data, _home(home))), target=target).schema
+
+
+def request_key(request: JobRequest) -> str:
+    """Return the idempotency key of a request that came without one: what it asks, of which bytes.
+
+    So the same command again continues an interrupted run, and other data under the same name is another job.
+    """
+    from synthcredit.datasets.read import file_hash
+
+    source = request.source
+    paths = [source.uri, source.holdout] if isinstance(source, DatasetSource | ModelSource) else []
+    contents = [file_hash(Path(path)) for path in paths if path and Path(path).is_file()]
+    return hashlib.sha256(json.dumps([__version__, request.digest, contents]).encode()).hexdigest()
+
+
+def _result(job: Job, home: Path) -> Result:
+    world = open_world(home, home)
+    folder = Path(job.results["manifest.json"]).parent
+    manifest = read_document(world.objects, job_key(job.job_id, "manifest.json"), Manifest)
+    card = world.models.find(manifest.model_id)
+    if card is None:
+        raise NotFoundError(Problem("model", f"model {manifest.model_id} is gone", "Run the job with again=True."))
+    return Result(
+        job=job,
+        evidence=read_document(world.objects, job_key(job.job_id, "evidence.json"), Evidence),
+        manifest=manifest,
+        folder=folder,
+        data=tuple(folder / output.name for output in manifest.outputs),
+        parts=tuple(Path(world.objects.link(key)) for key in world.objects.keys(data_prefix(job.job_id))),
+        schema=card.table_schema,
+    )
+
+
+def _one_file(result: Result, goal: Path) -> None:
+    """Put the data at the path that was asked for."""
+    form = goal.suffix.lower().removeprefix(".")
+    if form != Format.PARQUET:
+        copy_whole(result.data[0], goal)
+        return
+    from synthcredit.datasets.write import write_tables
+
+    with refusals(goal):
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        write_tables(result.parts, result.schema, form, goal)
+
+
+def _writable(goal: Path) -> None:
+    """Find out now, not after the work, whether a file can be written."""
+    if goal.is_dir():
+        raise SynthcreditError(Problem(str(goal), "it is a folder", "Give the path of a file."))
+    probe = goal.with_name(f".{goal.name}.probe")
+    write_whole(probe, b"")
+    probe.unlink()
+
+
+def _home(home: str | Path | None) -> Path:
+    return Path(home) if home is not None else default_home()
+
+
+def _uri(data: Data, home: Path) -> str:
+    """Return the path of the data; a table in memory is written to a file named after its content."""
+    if isinstance(data, str | Path):
+        return str(Path(data).absolute()) if "://" not in str(data) else str(data)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = data if isinstance(data, pa.Table) else pa.Table.from_pandas(data, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    content = sink.getvalue().to_pybytes()
+    path = home.absolute() / "uploads" / f"table_{hashlib.sha256(content).hexdigest()[:12]}.parquet"
+    if not path.exists():
+        write_whole(path, content)
+    return str(path)
+
+
+__all__: Sequence[str] = (
+    "Assessment",
+    "Result",
+    "assess",
+    "detect_schema",
+    "generate",
+    "load_model",
+    "models",
+    "run",
+    "run_request",
+    "train",
+)

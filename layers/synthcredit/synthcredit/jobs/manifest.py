@@ -1,0 +1,54 @@
+"""The manifest: what went in, what came out, and what it takes to make the same again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthcredit.datasets.split import Split
+from synthcredit.evidence.model import Finding
+from synthcredit.jobs.request import JobRequest
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Output(_Model):
+    """One file that a job delivered."""
+
+    name: str
+    rows: int | None = None
+    size: Annotated[int, Field(description="In bytes.")]
+    sha256: str
+
+
+class Manifest(_Model):
+    """The provenance of one dataset."""
+
+    version: int = 1
+    job_id: str
+    created_at: datetime
+    request: JobRequest
+    request_hash: str
+    data_hash: Annotated[str, Field(description="SHA-256 of the training data file.")]
+    schema_fingerprint: str
+    split: Split
+    model_id: str
+    model_hash: str
+    model_reused: bool
+    seed: int
+    rows: int
+    dataset_hash: Annotated[str, Field(description="SHA-256 over the SHA-256 of every data part, in order.")]
+    outputs: tuple[Output, ...]
+    findings: tuple[Finding, ...]
+    packages: dict[str, str]
+
+
+def dataset_hash(parts: Iterable[str]) -> str:
+    """Return one hash for a dataset from the hex hashes of its parts, in order."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

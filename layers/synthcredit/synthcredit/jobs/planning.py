@@ -1,0 +1,116 @@
+"""Deciding how a job is done: which model, in which shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.split import Split
+from synthcredit.synthesizers.card import ModelCard
+
+SHARDS = 16
+"""A job is cut into about this many shards, so that a few workers keep busy and a lost shard costs little."""
+MAX_SHARD_BLOCKS = 128
+"""Blocks of the largest shard: about a million rows, minutes of work."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Training(_Model):
+    """What a model is made from. Equal trainings give equal models, so its hash names the model."""
+
+    dataset: str
+    data_uri: str
+    data_hash: str
+    table_schema: Annotated[TableSchema, Field(alias="schema")]
+    split: Split
+    synthesizer: str
+    settings: dict[str, Any]
+    seed: int
+
+    @property
+    def model_id(self) -> str:
+        """A readable name and 12 hex characters of the hash of everything that makes the model."""
+        content = self.model_dump(mode="json", by_alias=True, exclude={"data_uri"})
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"{self.synthesizer}-{self.dataset}-{digest[:12]}"
+
+
+class Shard(_Model):
+    """One independent, restartable slice of a generation: a run of whole blocks."""
+
+    number: int
+    first_row: int
+    rows: int
+
+    @property
+    def file(self) -> str:
+        """The name of the file that the shard writes."""
+        return f"part-{self.number:05d}.parquet"
+
+
+class Plan(_Model):
+    """How one job is done."""
+
+    training: Training
+    model_id: str
+    train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
+    reason: Annotated[str, Field(description="Why this model, in words.")]
+    shards: tuple[Shard, ...]
+    notices: Annotated[tuple[str, ...], Field(description="What the user should know of the data.")] = ()
+
+
+def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
+    """Cut a generation into shards.
+
+    The cut depends on the number of rows alone, never on who does the work, so that the same request always gives
+    the same files.
+    """
+    blocks = -(-rows // block_rows)
+    size = min(MAX_SHARD_BLOCKS, -(-blocks // SHARDS)) * block_rows
+    return tuple(
+        Shard(number=number, first_row=first, rows=min(size, rows - first))
+        for number, first in enumerate(range(0, rows, size))
+    )
+
+
+def choose_model(training: Training, cards: Iterable[ModelCard], *, reuse: bool) -> tuple[ModelCard | None, str]:
+    """Look for a model that suits a training.
+
+    Suitable is a model of the same synthesizer and settings, fitted on the same data under the same schema and
+    split, that has not expired. The seed may differ: it is a choice of noise, not of data.
+
+    Returns
+    -------
+    card, reason
+        The newest suitable model or None, and why, in words for the user.
+    """
+    if not reuse:
+        return None, "a new model was asked for"
+    near = [card for card in cards if card.synthesizer == training.synthesizer]
+    suitable = [card for card in near if _suits(card, training)]
+    fresh = [card for card in suitable if not card.expired()]
+    if fresh:
+        best = max(fresh, key=lambda card: card.created_at)
+        return best, f"model {best.model_id} was trained on the same data with the same settings"
+    if suitable:
+        return None, "the model of this data and these settings has expired"
+    same_data = any(card.data_hash == training.data_hash for card in near)
+    return None, f"no {training.synthesizer} model of this {'data has these settings' if same_data else 'data exists'}"
+
+
+def _suits(card: ModelCard, training: Training) -> bool:
+    return (
+        card.schema_fingerprint == training.table_schema.fingerprint
+        and card.table_schema == training.table_schema
+        and card.data_hash == training.data_hash
+        and card.split.hash == training.split.hash
+        and card.settings == training.settings
+    )

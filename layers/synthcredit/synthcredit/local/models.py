@@ -1,0 +1,98 @@
+"""The model registry on a folder: one folder a model, and the models that came with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from synthcredit.errors import ModelFileError, NotFoundError, Problem
+from synthcredit.local.storage import refusals, write_whole
+from synthcredit.steps.files import sha256
+from synthcredit.synthesizers.card import ModelCard
+
+SHIPPED = Path(__file__).parents[1] / "shipped"
+"""Models that come with the package; never written to."""
+_MODEL, _CARD = "model.safetensors", "card.json"
+
+
+class FolderModels:
+    """One folder a model: ``model.safetensors`` and ``card.json``."""
+
+    def __init__(self, root: Path, shipped: Path = SHIPPED) -> None:
+        self.root = root
+        self.shipped = shipped
+
+    def put(self, card: ModelCard, model: Path) -> None:
+        """Register a model; the card last, so that no card is found without its model."""
+        folder = self.root / card.model_id
+        with refusals(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            model.replace(folder / _MODEL)
+        _write(folder, card)
+
+    def find(self, model_id: str) -> ModelCard | None:
+        """Return a model's card; what was released is noted on a copy of a shipped card."""
+        for root in (self.root, self.shipped):
+            path = root / model_id / _CARD
+            if Path(model_id).name == model_id and path.is_file():
+                return _read(path)
+        return None
+
+    @contextmanager
+    def fetch(self, model_id: str) -> Iterator[Path]:
+        """Give the model file, after a look that it is the one that was registered."""
+        card = self.find(model_id)
+        found = [root / model_id / _MODEL for root in (self.root, self.shipped)]
+        path = next((path for path in found if path.is_file()), None)
+        if card is None or path is None:
+            raise NotFoundError(
+                Problem("model_id", f"there is no model '{model_id}'", "See `synthcredit models` for all models.")
+            )
+        if sha256(path) != card.model_hash:
+            raise ModelFileError(
+                Problem(
+                    f"model {model_id}",
+                    "its file is not the one that was registered",
+                    f"Delete {path.parent} and train again.",
+                )
+            )
+        yield path
+
+    def all(self) -> Iterator[ModelCard]:
+        """Yield every card, newest first."""
+        paths = {path.parent.name: path for root in (self.shipped, self.root) for path in root.glob(f"*/{_CARD}")}
+        yield from sorted(map(_read, paths.values()), key=lambda card: card.created_at, reverse=True)
+
+    def note_release(self, model_id: str, job_id: str, rows: int, scores: dict[str, float]) -> None:
+        """Note what a job released; the same job counts once."""
+        folder = self.root / model_id
+        with refusals(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Two jobs may release from one model at the same time.
+        with FileLock(folder / ".lock"):
+            card = self.find(model_id)
+            if card is not None:
+                released = {**card.released, job_id: rows}
+                _write(folder, card.model_copy(update={"released": released, "scores": scores}))
+
+
+def _write(folder: Path, card: ModelCard) -> None:
+    write_whole(folder / _CARD, (card.model_dump_json(by_alias=True, indent=1) + "\n").encode())
+
+
+def _read(path: Path) -> ModelCard:
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        places = sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)})
+        raise ModelFileError(
+            Problem(
+                f"model card {path.parent.name}",
+                f"it is wrong at {', '.join(places[:5]) or 'its first byte'}",
+                f"Delete {path.parent} and train again.",
+            )
+        ) from None

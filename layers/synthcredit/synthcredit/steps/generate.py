@@ -1,0 +1,52 @@
+"""Generate: one shard of synthetic rows from the model, alone and restartable."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthcredit.datasets import write
+from synthcredit.jobs.planning import Plan
+from synthcredit.ports import World
+from synthcredit.steps.files import data_prefix, job_key, read_document, sha256, write_document
+from synthcredit.synthesizers import modelfile, registry
+
+
+class ShardResult(BaseModel):
+    """What one shard wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    rows: int
+    size: Annotated[int, Field(description="In bytes.")]
+    sha256: str
+
+
+def generate(job_id: str, shard: int, world: World) -> ShardResult:
+    """Generate one shard; one that is there already is left as it is.
+
+    The rows depend on the model, the seed and their position only. They are never compared with training rows.
+    """
+    plan = read_document(world.objects, job_key(job_id, "plan.json"), Plan)
+    note = result_key(job_id, shard)
+    if world.objects.exists(note):
+        return read_document(world.objects, note, ShardResult)
+    seed = world.jobs.get(job_id).request.seed
+    piece = plan.shards[shard]
+    key = data_prefix(job_id, plan.training.table_schema.name) + piece.file
+    with world.models.fetch(plan.model_id) as file, world.objects.scratch() as folder:
+        model = registry.family(modelfile.family_of(file)).load_class().load(file)
+        part = folder / piece.file
+        write.write_part(model.sample(piece.rows, seed, first_row=piece.first_row), model.schema, part)
+        result = ShardResult(key=key, rows=piece.rows, size=part.stat().st_size, sha256=sha256(part))
+        world.objects.put(part, key)
+    # The note comes last: a shard that was killed before it is made again, the same to the byte.
+    write_document(world.objects, note, result)
+    return result
+
+
+def result_key(job_id: str, shard: int) -> str:
+    """Return the key of the note on a finished shard."""
+    return job_key(job_id, f"shards/{shard:05d}.json")

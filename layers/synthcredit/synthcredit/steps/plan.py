@@ -1,0 +1,194 @@
+"""Plan: look at the data, decide on the model, cut the work into shards."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+
+from synthcredit.datasets import detect, read
+from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.split import Rule, Split, given_holdout, split_rows
+from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem
+from synthcredit.jobs.job import Job
+from synthcredit.jobs.planning import Plan, Training, choose_model, cut_into_shards
+from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
+from synthcredit.ports import World
+from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.steps.files import job_key, read_document, write_document
+from synthcredit.steps.standing import step
+from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.card import ModelCard
+
+BYTES_A_VALUE = 8
+"""What one value takes at most on disk, on average, in compressed Parquet."""
+
+log = logging.getLogger("synthcredit.steps")
+
+
+def plan(job_id: str, world: World) -> Plan:
+    """Plan a job; a plan that was made stays.
+
+    Raises
+    ------
+    InvalidInputError
+        The data, the schema or the model do not do; everything found is said at once.
+    """
+    with step(world, job_id, "plan") as job:
+        key = job_key(job_id, "plan.json")
+        if world.objects.exists(key):
+            return read_document(world.objects, key, Plan)
+        made = _plan(job, world)
+        _check_room(job.request, made, world)
+        write_document(world.objects, key, made)
+        log.info("plan: %s; %d shards", made.reason, len(made.shards))
+        return made
+
+
+def _plan(job: Job, world: World) -> Plan:
+    request = job.request
+    shards = cut_into_shards(request.rows, BLOCK_ROWS)
+    if isinstance(request.source, ModelSource):
+        card = _card(request.source.model_id, world)
+        training = _training_of(card, request.source, world)
+        reason = f"model {card.model_id} was asked for"
+        return Plan(training=training, model_id=card.model_id, train=False, reason=reason, shards=shards)
+    training, notices = plan_training(request.source, request.synthesizer, request.seed, world)
+    found, reason = choose_model(training, world.models.all(), reuse=request.source.reuse)
+    return Plan(
+        training=training,
+        model_id=found.model_id if found else training.model_id,
+        train=found is None,
+        reason=reason,
+        shards=shards,
+        notices=notices,
+    )
+
+
+def plan_training(
+    source: DatasetSource, choice: SynthesizerChoice, seed: int, world: World
+) -> tuple[Training, tuple[str, ...]]:
+    """Say what a model of a dataset is made from.
+
+    Returns
+    -------
+    training, notices
+        What defines the model, and what the user should know of the data.
+
+    Raises
+    ------
+    InvalidInputError
+        The data cannot be read or does not fit the schema or the target.
+    """
+    settings = registry.settings_for(choice.name, choice.given)
+    with ExitStack() as stack:
+        data = stack.enter_context(world.objects.source(source.uri))
+        schema, notices = _schema(data, source)
+        holdout = stack.enter_context(world.objects.source(source.holdout)) if source.holdout else None
+        table = read.read_table(data, schema)
+        training = Training(
+            dataset=schema.name,
+            data_uri=source.uri,
+            data_hash=read.file_hash(data),
+            table_schema=schema,
+            split=_split(table, schema, source, holdout),
+            synthesizer=choice.name,
+            settings=settings.model_dump(mode="json"),
+            seed=seed,
+        )
+    return training, notices
+
+
+def _schema(data: Path, source: DatasetSource) -> tuple[TableSchema, tuple[str, ...]]:
+    if source.table_schema is None:
+        detected = detect.detect_schema(data, target=source.target)
+        return detected.schema, detected.notices
+    schema = source.table_schema
+    if source.target not in (None, *schema.names):
+        raise InvalidInputError(
+            Problem("source.target", f"'{source.target}' is not a column of the schema", f"Choose: {schema.names}.")
+        )
+    return schema.with_target(source.target or schema.target), ()
+
+
+def _split(table: pa.Table, schema: TableSchema, source: DatasetSource, holdout: Path | None) -> Split:
+    if holdout is None or source.holdout is None:
+        return split_rows(table, schema.customer)[0]
+    rows = read.read_table(holdout, schema).num_rows
+    return given_holdout(table.num_rows, rows, uri=source.holdout, file_hash=read.file_hash(holdout))
+
+
+def read_sides(training: Training, world: World) -> tuple[pa.Table, pa.Table]:
+    """Read the real rows again, cut as they were for training.
+
+    Returns
+    -------
+    train, holdout
+
+    Raises
+    ------
+    ConflictError
+        The data is no longer what the model was trained on, so that no holdout of it is known.
+    """
+    with world.objects.source(training.data_uri) as data:
+        _require_same(read.file_hash(data), training.data_hash, training.data_uri)
+        table = read.read_table(data, training.table_schema)
+    if training.split.rule is not Rule.GIVEN:
+        split, train, holdout = split_rows(table, training.split.customer)
+        _require_same(split.hash, training.split.hash, training.data_uri)
+        return train, holdout
+    assert training.split.holdout_uri is not None  # noqa: S101 - the split's own validator holds it
+    with world.objects.source(training.split.holdout_uri) as path:
+        _require_same(read.file_hash(path), training.split.hash, training.split.holdout_uri)
+        return table, read.read_table(path, training.table_schema)
+
+
+def _require_same(found: str, expected: str, uri: str) -> None:
+    if found != expected:
+        raise ConflictError(
+            Problem(
+                f"data {uri}",
+                "it has changed since the model was trained, so its holdout is no longer known",
+                "Give the file as it was, or train a new model on the new data.",
+            )
+        )
+
+
+def _card(model_id: str, world: World) -> ModelCard:
+    card = world.models.find(model_id)
+    if card is None:
+        raise NotFoundError(
+            Problem("source.model_id", f"there is no model '{model_id}'", "See `synthcredit models` for all models.")
+        )
+    return card
+
+
+def _training_of(card: ModelCard, source: ModelSource, world: World) -> Training:
+    training = Training(
+        dataset=card.dataset,
+        data_uri=source.uri or card.data_uri,
+        data_hash=card.data_hash,
+        table_schema=card.table_schema,
+        split=card.split.model_copy(update={"holdout_uri": source.holdout or card.split.holdout_uri}),
+        synthesizer=card.synthesizer,
+        settings=card.settings,
+        seed=card.seed,
+    )
+    # Now rather than after an hour of generating: without the real rows nothing can be proven.
+    read_sides(training, world)
+    return training
+
+
+def _check_room(request: JobRequest, made: Plan, world: World) -> None:
+    free = world.objects.free_bytes()
+    needed = request.rows * len(made.training.table_schema.columns) * BYTES_A_VALUE * len(request.deliver)
+    if free is not None and needed > free:
+        raise InvalidInputError(
+            Problem(
+                "rows",
+                f"{request.rows:,} rows may take {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are free",
+                "Ask for fewer rows, or choose a place with more room.",
+            )
+        )

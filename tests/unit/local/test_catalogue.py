@@ -1,0 +1,48 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from synthcredit.errors import StorageError
+from synthcredit.local.catalogue import FolderCatalogue
+from synthcredit.local.objects import FolderObjects
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    objects = FolderObjects(tmp_path / "lake")
+    for key in ("data/loans/part-00000.parquet", "report.html", "plots/amount_distribution.png", "plan.json"):
+        with objects.scratch() as folder:
+            (folder / "file").write_text(key)
+            objects.put(folder / "file", f"jobs/1/{key}")
+    return FolderCatalogue(tmp_path / "out", objects)
+
+
+FILES = ["jobs/1/report.html", "jobs/1/plots/amount_distribution.png"]
+
+
+def test_what_is_registered_appears_and_nothing_else(catalogue, tmp_path):
+    places = catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES)
+    seen = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert seen == {"1/data/loans/part-00000.parquet", "1/report.html", "1/plots/amount_distribution.png"}
+    assert places == {
+        "loans": str(tmp_path / "out" / "1" / "data" / "loans"),
+        "report.html": str(tmp_path / "out" / "1" / "report.html"),
+    }
+
+
+def test_registering_twice_is_as_once(catalogue, tmp_path):
+    first = catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES)
+    (tmp_path / "out" / "1" / "stale").write_text("from an earlier run")
+    assert catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES) == first
+    assert not (tmp_path / "out" / "1" / "stale").exists()
+
+
+def test_a_full_disk_leaves_nothing_visible(catalogue, tmp_path, monkeypatch):
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StorageError, match="disk is full"):
+        catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES)
+    assert list((tmp_path / "out").iterdir()) == []

@@ -75,7 +75,8 @@ class Result:
 
     def to_pandas(self, rows: int | None = None) -> pd.DataFrame:
         """Return the synthetic rows as a data frame."""
-        return self.to_arrow(rows).to_pandas()
+        frame: pd.DataFrame = self.to_arrow(rows).to_pandas()
+        return frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def print_evidence(evidence: Evidence, findings: Sequence[Finding]) -> None:
     scores.add_column("fresh real rows", justify="right")
     for measure in (*evidence.fidelity, *evidence.utility, *evidence.privacy):
         value = "not judged" if measure.value is None else f"{measure.value:.3f}"
-        scores.add_row(measure.name, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
+        scores.add_row(measure.title, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
     out.print(scores)
     out.print()
     verdict = Table(title="Gate", title_justify="left", box=None, padding=(0, 2, 0, 0))
@@ -200,6 +200,8 @@ def print_error(error: SynthcreditError) -> None:
         err.print(
             f"  [bold]{escape(problem.field)}[/bold]: {escape(problem.problem)}. {escape(problem.fix)}", soft_wrap=True
         )
+    for note in getattr(error, "__notes__", ()):
+        err.print(f"  {escape(note)}", soft_wrap=True)
 
 
 def print_json(content: object) -> None:

@@ -73,15 +73,15 @@ def test_model_ids_depend_on_everything_that_makes_the_model_and_nothing_else():
 
 
 def test_a_suitable_model_is_reused_whatever_its_seed():
-    card, reason = choose_model(TRAINING, [_card(seed=99)], reuse=True)
+    card, reason = choose_model(TRAINING, [_card(seed=99)], asked={}, reuse=True)
     assert card is not None
     assert "same data" in reason
 
 
 def test_the_newest_suitable_model_is_taken():
     old, new = _card(model_id="old"), _card(model_id="new", created_at=CREATED + timedelta(days=1))
-    assert choose_model(TRAINING, [new, old], reuse=True)[0] is new
-    assert choose_model(TRAINING, [old, new], reuse=True)[0] is new
+    assert choose_model(TRAINING, [new, old], asked={}, reuse=True)[0] is new
+    assert choose_model(TRAINING, [old, new], asked={}, reuse=True)[0] is new
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,21 @@ def test_the_newest_suitable_model_is_taken():
     ],
 )
 def test_unsuitable_models_are_not_used(changes, why):
-    card, reason = choose_model(TRAINING, [_card(**changes)], reuse=True)
+    card, reason = choose_model(TRAINING, [_card(**changes)], asked={"trees": 8}, reuse=True)
     assert card is None
     assert why in reason
 
 
 def test_reuse_can_be_refused():
-    assert choose_model(TRAINING, [_card()], reuse=False) == (None, "a new model was asked for")
+    assert choose_model(TRAINING, [_card()], asked={}, reuse=False) == (None, "a new model was asked for")
 
 
 def test_a_model_that_has_not_expired_is_used():
     later = datetime.now(UTC) + timedelta(days=1)
-    assert choose_model(TRAINING, [_card(expires_at=later)], reuse=True)[0] is not None
+    assert choose_model(TRAINING, [_card(expires_at=later)], asked={}, reuse=True)[0] is not None
+
+
+def test_settings_that_were_not_asked_for_may_differ():
+    other = _card(settings={"trees": 99})
+    assert choose_model(TRAINING, [other], asked={}, reuse=True)[0] is other
+    assert choose_model(TRAINING, [other], asked={"trees": 8}, reuse=True)[0] is None

@@ -58,6 +58,19 @@ class Dtype(StrEnum):
     TIME = "time64[us]"
 
 
+_NUMBERS = (Dtype.INT64, Dtype.DOUBLE)
+_CODES = (Dtype.STRING, Dtype.INT64, Dtype.DOUBLE, Dtype.BOOL)
+_DTYPES: dict[Kind, tuple[Dtype, ...]] = {
+    Kind.CONTINUOUS: _NUMBERS,
+    Kind.INTEGER: _NUMBERS,
+    Kind.CATEGORICAL: _CODES,
+    Kind.BOOLEAN: _CODES,
+    Kind.DATETIME: (Dtype.DATE, Dtype.TIMESTAMP, Dtype.TIME),
+    Kind.IDENTIFIER: (Dtype.STRING, Dtype.INT64),
+    Kind.TEXT: (Dtype.STRING,),
+}
+
+
 class Column(BaseModel):
     """One column of a table."""
 
@@ -84,7 +97,17 @@ class Column(BaseModel):
     ] = ()
     format: Annotated[
         str | None,
-        Field(description="strptime format of a date in text files; for identifiers the pattern, e.g. 'CUST-{:06d}'."),
+        Field(
+            description=(
+                "How text files write it: strptime format of a date; of a number, where not plain, one of 1234.56 "
+                "(with currency or percent sign), 1,234.56, 1234,56, 1.234,56, 1 234,56, 1'234.56; of an identifier "
+                "its pattern, e.g. 'CUST-{:06d}'."
+            )
+        ),
+    ] = None
+    rows_per_value: Annotated[
+        float | None,
+        Field(ge=1, description="For identifiers that repeat, such as a customer's: rows that share one, on average."),
     ] = None
     pii: Annotated[Pii | None, Field(description="What personal data this is, if any.")] = None
 
@@ -102,6 +125,10 @@ class Column(BaseModel):
     def _consistent(self) -> Self:
         if self.discrete and self.learned and self.categories is None:
             raise ValueError(f"column '{self.name}' is {self.kind} and needs its categories")
+        allowed = _DTYPES[self.kind] if self.pii is None else (Dtype.STRING,)
+        if self.dtype not in allowed:
+            what = self.kind if self.pii is None else f"personal data ({self.pii})"
+            raise ValueError(f"column '{self.name}' is {what}, so its dtype must be {' or '.join(allowed)}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"column '{self.name}' has a minimum above its maximum")
         return self

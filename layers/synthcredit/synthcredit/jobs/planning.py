@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -81,11 +81,25 @@ def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
     )
 
 
-def choose_model(training: Training, cards: Iterable[ModelCard], *, reuse: bool) -> tuple[ModelCard | None, str]:
+def choose_model(
+    training: Training, cards: Iterable[ModelCard], *, asked: Mapping[str, Any], reuse: bool
+) -> tuple[ModelCard | None, str]:
     """Look for a model that suits a training.
 
-    Suitable is a model of the same synthesizer and settings, fitted on the same data under the same schema and
-    split, that has not expired. The seed may differ: it is a choice of noise, not of data.
+    Suitable is a model of the same synthesizer, with the settings that were asked for, fitted on the same data under
+    the same schema and split, that has not expired. Where no settings were asked for, any will do: whoever leaves
+    them to us wants the model that there is. The seed may differ: it is a choice of noise, not of data.
+
+    Parameters
+    ----------
+    training
+        What a new model would be made from.
+    cards
+        The models that there are.
+    asked
+        The settings that the request names; the rest of ``training.settings`` are defaults.
+    reuse
+        Whether a model may be reused at all.
 
     Returns
     -------
@@ -95,22 +109,22 @@ def choose_model(training: Training, cards: Iterable[ModelCard], *, reuse: bool)
     if not reuse:
         return None, "a new model was asked for"
     near = [card for card in cards if card.synthesizer == training.synthesizer]
-    suitable = [card for card in near if _suits(card, training)]
+    suitable = [card for card in near if _suits(card, training, asked)]
     fresh = [card for card in suitable if not card.expired()]
     if fresh:
         best = max(fresh, key=lambda card: card.created_at)
-        return best, f"model {best.model_id} was trained on the same data with the same settings"
+        return best, f"model {best.model_id} was trained on the same data"
     if suitable:
         return None, "the model of this data and these settings has expired"
     same_data = any(card.data_hash == training.data_hash for card in near)
     return None, f"no {training.synthesizer} model of this {'data has these settings' if same_data else 'data exists'}"
 
 
-def _suits(card: ModelCard, training: Training) -> bool:
+def _suits(card: ModelCard, training: Training, asked: Mapping[str, Any]) -> bool:
     return (
         card.schema_fingerprint == training.table_schema.fingerprint
         and card.table_schema == training.table_schema
         and card.data_hash == training.data_hash
         and card.split.hash == training.split.hash
-        and card.settings == training.settings
+        and all(card.settings.get(name) == training.settings[name] for name in asked)
     )

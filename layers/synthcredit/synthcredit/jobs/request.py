@@ -121,7 +121,9 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
         else:
             request = JobRequest.model_validate_json(content)
     except ValidationError as error:
-        problems += [replace(problem, field=_without_kind(problem.field)) for problem in from_validation(error).problems]
+        problems += [
+            replace(problem, field=_without_kind(problem.field)) for problem in from_validation(error).problems
+        ]
     problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
     if problems or request is None:
         raise InvalidInputError(problems)

@@ -52,7 +52,6 @@ class FolderJobs:
         jobs = [Job.model_validate_json(path.read_bytes()) for path in self.root.glob("*.json")]
         yield from sorted(jobs, key=lambda job: job.created_at, reverse=True)
 
-
     def _path(self, job_id: str) -> Path:
         return self.root / f"{job_id}.json"
 

@@ -71,3 +71,18 @@ def link_or_copy(source: Path, path: Path) -> None:
         path.hardlink_to(source)
     except OSError:
         shutil.copy2(source, path)
+
+
+def require_writable(folder: Path) -> None:
+    """Make sure that a folder can be made and written to, without making it.
+
+    Raises
+    ------
+    StorageError
+        It cannot; says why.
+    """
+    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not standing.is_dir():
+        raise storage_error(OSError(errno.ENOTDIR, "", str(standing)), str(standing))
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise storage_error(OSError(errno.EACCES, "", str(standing)), str(standing))

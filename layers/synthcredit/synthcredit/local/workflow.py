@@ -7,17 +7,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from synthcredit.errors import ConflictError, InvalidInputError, Problem, SynthcreditError
+from synthcredit.errors import ConflictError, InvalidInputError, Problem, StoppedError, SynthcreditError
 from synthcredit.jobs.job import Job, State
 from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import JobRequest
-from synthcredit.local.storage import refusals, storage_error
+from synthcredit.local.storage import refusals, require_writable, storage_error
 from synthcredit.local.world import open_world
 from synthcredit.ports import World
 from synthcredit.steps.files import job_key, job_prefix
@@ -29,6 +30,9 @@ Listener = Callable[[str, float, str], None]
 
 ROWS_WORTH_A_PROCESS = 100_000
 """Below this a second process costs more than it saves."""
+
+ATTEMPTS = 3
+"""How often shards are tried whose process was killed."""
 
 log = logging.getLogger("synthcredit.steps")
 
@@ -71,6 +75,9 @@ class Workflow:
         """
         from synthcredit.steps.claim import claim
 
+        # Now, not after the work: a place that cannot be written to.
+        require_writable(self.home)
+        require_writable(self.out)
         job, new = claim(request, self.world, caller=caller, key=key)
         with self._alone(job.job_id):
             if not new:
@@ -156,13 +163,32 @@ class Workflow:
                 generate(job_id, shard.number, self.world)
                 yield shard.number
             return
+        left = {shard.number for shard in planned.shards}
+        for _ in range(ATTEMPTS):
+            try:
+                for number in self._in_processes(job_id, sorted(left), workers):
+                    left.discard(number)
+                    yield number
+            except BrokenProcessPool:
+                log.warning("generate: a process was killed; %d shards are left", len(left))
+        if left:
+            raise StoppedError(
+                Problem(
+                    "generate",
+                    f"processes were killed {ATTEMPTS} times, most likely for want of memory",
+                    "Use fewer workers (--workers 1), then give the same command again.",
+                )
+            )
+
+    def _in_processes(self, job_id: str, shards: list[int], workers: int) -> Iterator[int]:
+        if not shards:
+            return
         # spawn, since a fork of a process with running threads can hang; and one BLAS thread each, since the
         # processes already share the processors.
         with _environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"):
             pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
             try:
-                futures = [pool.submit(_generate, job_id, s.number, self.home, self.out) for s in planned.shards]
-                for future in as_completed(futures):
+                for future in as_completed([pool.submit(_generate, job_id, n, self.home, self.out) for n in shards]):
                     yield future.result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)

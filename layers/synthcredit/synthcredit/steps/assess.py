@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pyarrow as pa
 
@@ -16,14 +14,15 @@ from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan
 from synthcredit.packages import versions
 from synthcredit.ports import World
-from synthcredit.randomness import generator
+from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.steps.files import data_prefix, job_key, read_document, write_document
 from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers import registry
+from synthcredit.synthesizers import modelfile, registry
 from synthcredit.synthesizers.protocol import Progress, silent
 
-log = logging.getLogger("synthcredit.steps")
+PROOF_ROWS = 10_000
+"""Rows that are measured at the least: what a few rows show is mostly chance, so the model shows more of them."""
 
 
 def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
@@ -35,11 +34,12 @@ def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
         plan = read_document(world.objects, job_key(job_id, "plan.json"), Plan)
         schema = plan.training.table_schema
         train, holdout = read_sides(plan.training, world)
-        synthetic = read_sample(job, plan, world, evidence_room.MAX_ROWS)
+        synthetic, notes = _proof(job, plan, world)
         evidence = evidence_room.assess(
             synthetic, train, holdout, schema,
             seed=job.request.seed, rows_released=job.request.rows, progress=progress,
         )  # fmt: skip
+        evidence = evidence.model_copy(update={"notes": (*notes, *evidence.notes)})
         with world.objects.scratch() as folder:
             write_report(
                 folder, evidence, judge(evidence, job.request.gate), _context(job, plan, world),
@@ -67,6 +67,22 @@ def _context(job: Job, plan: Plan, world: World) -> ReportContext:
         packages=card.packages if card else versions(),
         notices=plan.notices,
     )
+
+
+def _proof(job: Job, plan: Plan, world: World) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return the rows that are measured, and a note where they are not just the job's rows."""
+    rows = job.request.rows
+    delivered = read_sample(job, plan, world, evidence_room.MAX_ROWS)
+    if rows >= PROOF_ROWS:
+        note = f"Measured on a random sample of {delivered.num_rows:,} of the {rows:,} rows."
+        return delivered, (note,) if delivered.num_rows < rows else ()
+    more = PROOF_ROWS - rows
+    first = -(-rows // BLOCK_ROWS) * BLOCK_ROWS
+    with world.models.fetch(plan.model_id) as file:
+        model = registry.family(modelfile.family_of(file)).load_class().load(file)
+        batches = list(model.sample(more, job.request.seed, first_row=first))
+    note = f"{rows:,} rows are too few to prove much, so they were measured with {more:,} more of the same model."
+    return pa.concat_tables([delivered, pa.Table.from_batches(batches)]), (note,)
 
 
 def read_sample(job: Job, plan: Plan, world: World, limit: int) -> pa.Table:

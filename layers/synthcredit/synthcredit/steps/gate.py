@@ -6,7 +6,7 @@ import logging
 
 from synthcredit.errors import GateNotMetError, Problem
 from synthcredit.evidence.gate import judge, verdict
-from synthcredit.evidence.model import Evidence, Finding, Status
+from synthcredit.evidence.model import Evidence, Finding
 from synthcredit.ports import World
 from synthcredit.steps.files import job_key, read_document
 from synthcredit.steps.standing import step
@@ -29,10 +29,12 @@ def gate(job_id: str, world: World) -> list[Finding]:
             log.info("gate: %s %s: %s", finding.part, finding.status, finding.reason)
         if verdict(findings):
             return findings
-        raise GateNotMetError(
+        error = GateNotMetError(
             [
-                Problem(finding.part, finding.reason, finding.try_this or "See the report.")
+                Problem(finding.part, finding.reason.rstrip("."), finding.try_this or "See the report.")
                 for finding in findings
-                if finding.status is not Status.PASSED
+                if not verdict([finding])
             ]
         )
+        error.add_note(f"Report: {world.objects.link(job_key(job_id, 'report.html'))}")
+        raise error

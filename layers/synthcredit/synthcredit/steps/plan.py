@@ -56,7 +56,8 @@ def _plan(job: Job, world: World) -> Plan:
         reason = f"model {card.model_id} was asked for"
         return Plan(training=training, model_id=card.model_id, train=False, reason=reason, shards=shards)
     training, notices = plan_training(request.source, request.synthesizer, request.seed, world)
-    found, reason = choose_model(training, world.models.all(), reuse=request.source.reuse)
+    asked = request.synthesizer.given
+    found, reason = choose_model(training, world.models.all(), asked=asked, reuse=request.source.reuse)
     return Plan(
         training=training,
         model_id=found.model_id if found else training.model_id,

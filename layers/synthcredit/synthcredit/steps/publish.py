@@ -40,7 +40,7 @@ def publish(job_id: str, world: World) -> dict[str, str]:
         tables = {table: data_prefix(job_id, table)} if parquet else {}
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
         scores = {
-            measure.name: measure.value
+            str(measure.name): measure.value
             for measure in (*_evidence(job_id, world).fidelity, *_evidence(job_id, world).utility)
             if measure.value is not None
         }

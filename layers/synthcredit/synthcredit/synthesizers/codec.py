@@ -8,30 +8,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from synthcredit.datasets import fakes
+from synthcredit.datasets.arrow import arrow_schema, arrow_type, to_floats
 from synthcredit.datasets.schema import Column, Dtype, TableSchema
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
 
-_TYPES = {
-    Dtype.INT64: pa.int64(),
-    Dtype.DOUBLE: pa.float64(),
-    Dtype.STRING: pa.string(),
-    Dtype.BOOL: pa.bool_(),
-    Dtype.DATE: pa.date32(),
-    Dtype.TIMESTAMP: pa.timestamp("us"),
-    Dtype.TIME: pa.time64("us"),
-}
 _DAY = 86_400
 _MICROS = 1_000_000
-
-
-def arrow_type(dtype: Dtype) -> pa.DataType:
-    """Return the Arrow type of a dtype."""
-    return _TYPES[dtype]
-
-
-def arrow_schema(schema: TableSchema) -> pa.Schema:
-    """Return the Arrow schema of a table, under its own column names."""
-    return pa.schema([pa.field(c.name, arrow_type(c.dtype), nullable=True) for c in schema.columns])
 
 
 def encode(table: pa.Table, schema: TableSchema) -> Features:
@@ -51,20 +33,7 @@ def _encode(array: pa.Array, column: Column) -> Feature:
         categories = pa.array(column.categories, type=arrow_type(column.dtype))
         codes = pc.index_in(array, value_set=categories).fill_null(len(categories))
         return Discrete(codes.to_numpy(zero_copy_only=False).astype(np.int32), len(categories) + column.nullable)
-    return Numeric(seconds_or_numbers(array, column))
-
-
-def seconds_or_numbers(array: pa.Array, column: Column) -> NDArray[np.float64]:
-    """Return a numeric or datetime column as float64, shape (n,); NaN is missing, times are seconds."""
-    if column.dtype is Dtype.DATE:
-        return _floats(pc.cast(array, pa.int32())) * _DAY
-    if column.dtype in (Dtype.TIMESTAMP, Dtype.TIME):
-        return _floats(pc.cast(array, pa.int64())) / _MICROS
-    return _floats(array)
-
-
-def _floats(array: pa.Array) -> NDArray[np.float64]:
-    return np.asarray(pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return Numeric(to_floats(array))
 
 
 def decode(features: Features, schema: TableSchema, *, first_row: int, rows: int, seed: int) -> pa.RecordBatch:
@@ -103,5 +72,3 @@ def _typed(values: NDArray[np.float64], missing: NDArray[np.bool_], column: Colu
     # Whole seconds: sub-second digits of a learned time would be noise.
     micros = np.rint(values).astype(np.int64) * _MICROS
     return pa.array(micros, mask=missing).cast(arrow_type(column.dtype))
-
-

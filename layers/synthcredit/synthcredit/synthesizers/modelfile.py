@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError, Problem
@@ -67,11 +67,12 @@ def write(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         # One metadata key only: safetensors does not keep the order of several, and the same model must give the
-        # same bytes.
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            partial,
-            metadata={_KEY: header.model_dump_json()},
+        # same bytes. Written by Python, so that a full disk is an OSError like everywhere.
+        partial.write_bytes(
+            save(
+                {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+                metadata={_KEY: header.model_dump_json()},
+            )
         )
         partial.replace(path)
     finally:

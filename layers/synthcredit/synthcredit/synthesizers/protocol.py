@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthcredit.datasets.schema import TableSchema
+from synthcredit.errors import Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import modelfile
 from synthcredit.synthesizers.codec import decode, encode
@@ -28,6 +29,25 @@ class Progress(Protocol):
 
 def silent(done: float, message: str) -> None:
     """Progress that nobody wants to hear."""
+
+
+MIN_ROWS = 20
+"""Fewer rows than this show no distribution."""
+
+
+def _too_little(table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
+    if not schema.learned:
+        yield Problem(
+            f"table '{schema.name}'",
+            "it has nothing to learn: every column is an identifier, free text or personal data",
+            "Add columns with a distribution, or correct the kinds in the schema.",
+        )
+    if table.num_rows < MIN_ROWS:
+        yield Problem(
+            f"table '{schema.name}'",
+            f"it has {table.num_rows} rows to learn from; a model needs {MIN_ROWS}",
+            "Give more rows.",
+        )
 
 
 class Synthesizer(ABC):
@@ -70,6 +90,7 @@ class Synthesizer(ABC):
         MissingPackageError
             The family trains with a package that is not installed.
         """
+        raise_all(_too_little(table, schema))
         self._schema = schema
         self._fit(encode(table, schema), seed=seed, progress=progress)
         return self

@@ -17,10 +17,24 @@ class TreesSettings(Settings):
     """Settings of the `trees` family."""
 
     trees: Annotated[int, Field(ge=1, le=64, description="Trees a column; each row is drawn from one.")] = 8
+    leaf_rows: Annotated[int, Field(ge=2, le=10_000, description="Rows in a leaf for amounts, at least.")] = 5
+    few_values_leaf_rows: Annotated[
+        int, Field(ge=2, le=10_000, description="Rows in a leaf for columns of few values, at least.")
+    ] = 25
+    target_leaf_rows: Annotated[int, Field(ge=2, le=10_000, description="Rows in a leaf for the target, at least.")] = (
+        10
+    )
+    max_rows: Annotated[
+        int, Field(ge=1_000, le=10_000_000, description="Rows learned from; of a larger table, a random subset.")
+    ] = 100_000
 
 
 class CtganSettings(Settings):
-    """Settings of the `ctgan` family."""
+    """Settings of the `ctgan` family.
+
+    An epoch has ``rows // batch_size`` training steps, and it is steps that teach: some 3,000 on german_credit. The
+    defaults suit tables from 5,000 rows; smaller ones want more epochs and batches of 200.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=10_000, description="Passes over the training rows.")] = 300
     batch_size: Annotated[

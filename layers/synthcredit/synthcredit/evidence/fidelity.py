@@ -1,0 +1,306 @@
+"""Fidelity: do synthetic rows look like real rows that no model saw? Always beside what real rows reach."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sdmetrics.reports import DiagnosticReport, QualityReport
+from sdmetrics.single_column import KSComplement, TVComplement
+
+from synthcredit.datasets.schema import TableSchema
+from synthcredit.evidence.model import Figure, Measure
+from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins, rows_of
+from synthcredit.synthesizers.features import Discrete, Features
+
+MAX_REPORT_COLUMNS = 60
+"""SDMetrics' reports go through pairs one by one in pandas: above this many columns they are left out."""
+MAX_PAIRS = 5_000
+"""Above this many pairs of columns, pair trends are taken over a drawn sample of them."""
+_REPORT_ROWS = 20_000
+_DRAWS = 5
+"""Draws of equal size that a pair trend is averaged over, to be sure of the third digit."""
+_SIGNAL_SIGMAS = 10.0
+"""Associations are there to be kept where they are this far above chance; below, their kept share is noise."""
+
+States = Mapping[str, NDArray[np.int64]]
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """What was measured: figures, column shapes by column for synthetic and fresh rows, and what to know of them."""
+
+    measures: tuple[Measure, ...]
+    columns: dict[str, float]
+    columns_fresh: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> Fidelity:
+    """Measure learned columns against the holdout at equal row counts, beside fresh: training rows instead.
+
+    Parameters
+    ----------
+    sides
+        Learned columns as `encode` gives them.
+    schema
+        Their schema.
+    rng
+        Draws the rows that are compared.
+    """
+    why_not = sides.too_few()
+    notes: list[str] = []
+    bins = fit_bins(sides.train)
+    pairs = _pairs(list(sides.train), rng, notes)
+    without_pairs = why_not or (None if pairs else "there is only one column that is learned")
+    own = (
+        _pair_trends(sides, bins, pairs, rng, without_pairs),
+        _associations_kept(sides, bins, pairs, without_pairs),
+    )
+    rows = min(sides.rows, _REPORT_ROWS)
+    synthetic, train, holdout = (
+        _frame(draw(side, rows, rng), schema) for side in (sides.synthetic, sides.train, sides.holdout)
+    )
+    columns, columns_fresh = (_shapes(side, holdout, schema) if why_not is None else {} for side in (synthetic, train))
+    unscored = [column.name for column in schema.learned if column.name not in columns]
+    if why_not is None and unscored:
+        notes.append(f"Without a column shape, since a side has no value at all: {', '.join(unscored)}.")
+    theirs = (
+        _shapes_measure(columns, columns_fresh, rows, why_not),
+        *_reports(synthetic, train, holdout, schema, why_not),
+    )
+    return Fidelity((*own, *theirs), columns, columns_fresh, tuple(notes))
+
+
+# --- our own: all pairs, shared bins ---------------------------------------------------------------------------------
+
+
+def _pairs(names: Sequence[str], rng: np.random.Generator, notes: list[str]) -> list[tuple[str, str]]:
+    total = len(names) * (len(names) - 1) // 2
+    if total <= MAX_PAIRS:
+        return list(combinations(names, 2))
+    notes.append(f"Pair trends are taken over {MAX_PAIRS:,} drawn pairs of columns, of {total:,}.")
+    chosen = set(rng.choice(total, size=MAX_PAIRS, replace=False).tolist())
+    return [pair for position, pair in enumerate(islice(combinations(names, 2), total)) if position in chosen]
+
+
+def _pair_trends(
+    sides: Sides, bins: Mapping[str, Bin], pairs: Pairs, rng: np.random.Generator, why_not: str | None
+) -> Measure:
+    """Return the mean contingency similarity over all pairs of columns, with bins fixed on training rows.
+
+    ``1 - 1/2 sum |P(a, b) - Q(a, b)|`` for a pair: SDMetrics' ContingencySimilarity, but over every pair, and with bins
+    that both sides share. Ten quantile bins for numbers, missing is a state of its own. Mean over draws of equal size.
+    """
+
+    def against_holdout(side: Features) -> float:
+        drawn = ((draw(side, sides.rows, rng), draw(sides.holdout, sides.rows, rng)) for _ in range(_DRAWS))
+        return float(np.mean([_similarity(cut(one, bins), cut(other, bins), bins, pairs) for one, other in drawn]))
+
+    return Measure(
+        name=Figure.PAIR_TRENDS,
+        title="Pair trends, all pairs, shared bins",
+        value=None if why_not else against_holdout(sides.synthetic),
+        fresh=None if why_not else against_holdout(sides.train),
+        rows=sides.rows,
+        reading=f"How far the joint distribution of every two columns ({len(pairs):,} pairs) agrees with real rows "
+        "that the model never saw; what matters is how near it comes to fresh.",
+        why_not=why_not,
+    )
+
+
+def _similarity(one: States, other: States, bins: Mapping[str, Bin], pairs: Pairs) -> float:
+    return float(np.mean([
+        1 - 0.5 * np.abs(_joint(one, a, b, bins) - _joint(other, a, b, bins)).sum() for a, b in pairs
+    ]))  # fmt: skip
+
+
+def _joint(states: States, a: str, b: str, bins: Mapping[str, Bin]) -> NDArray[np.float64]:
+    """Return the joint distribution of two columns, shape (states of a, states of b)."""
+    width = bins[b].size
+    counts = np.bincount(states[a] * width + states[b], minlength=bins[a].size * width)
+    return counts.reshape(-1, width) / len(states[a])
+
+
+def _associations_kept(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs, why_not: str | None) -> Measure:
+    """Return how much of the real associations synthetic rows have: fresh rows 1, independent columns 0.
+
+    For each pair, ``R = (P(a, b) - P(a) P(b)) / sqrt(M(a) M(b))`` (Pearson's residual, M the training margins). The
+    figure is ``sum R_synthetic R_holdout / sum R_train R_holdout`` over all cells of all pairs. The noise of
+    independent samples cancels in such cross products, so that it has no bias from small n, unlike any distance: the
+    cross-validated inner product of Walther et al., "Reliability of dissimilarity measures" (NeuroImage 2016).
+    """
+    kept = None
+    if why_not is None:
+        signal, of_synthetic, chance = _cross_products(sides, bins, pairs)
+        if signal > _SIGNAL_SIGMAS * chance and signal > 0:
+            kept = of_synthetic / signal
+        else:
+            why_not = "the real columns hardly depend on each other"
+    return Measure(
+        name=Figure.ASSOCIATIONS_KEPT,
+        title="Associations kept",
+        value=kept,
+        fresh=None if kept is None else 1.0,
+        rows=rows_of(sides.synthetic),
+        fresh_rows=rows_of(sides.train),
+        reading="How much of the real dependence between columns is there: real rows have 100 %, columns that were "
+        "drawn one by one 0 %. Over 100 % means exaggerated.",
+        why_not=why_not,
+    )
+
+
+def _cross_products(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs) -> tuple[float, float, float]:
+    """Return train by holdout, synthetic by holdout, and the first one's standard deviation without any dependence."""
+    states = [cut(side, bins) for side in (sides.synthetic, sides.train, sides.holdout)]
+    margins = {name: np.bincount(of, minlength=bins[name].size) / len(of) for name, of in states[1].items()}
+    signal = of_synthetic = cells = 0.0
+    for a, b in pairs:
+        expected = np.sqrt(np.outer(margins[a], margins[b]))
+        known = expected > 0
+        residuals = []
+        for side in states:
+            joint = _joint(side, a, b, bins)
+            residuals.append((joint - np.outer(joint.sum(axis=1), joint.sum(axis=0)))[known] / expected[known])
+        of_synthetic += float(residuals[0] @ residuals[2])
+        signal += float(residuals[1] @ residuals[2])
+        cells += (np.count_nonzero(margins[a]) - 1) * (np.count_nonzero(margins[b]) - 1)
+    return signal, of_synthetic, float(np.sqrt(cells / (rows_of(sides.train) * rows_of(sides.holdout))))
+
+
+def associations(features: Features, bins: Mapping[str, Bin]) -> NDArray[np.float64]:
+    """Return Cramér's V of every two columns, shape (columns, columns), 1 on the diagonal.
+
+    With the correction for small samples of Bergsma, "A bias-correction for Cramér's V" (J. Korean Stat. Soc. 2013).
+    """
+    states, names, rows = cut(features, bins), list(features), rows_of(features)
+    matrix = np.eye(len(names))
+    for i, j in combinations(range(len(names)), 2):
+        joint = _joint(states, names[i], names[j], bins)
+        joint = joint[joint.sum(axis=1) > 0][:, joint.sum(axis=0) > 0]
+        matrix[i, j] = matrix[j, i] = _cramers_v(joint, rows)
+    return matrix
+
+
+def _cramers_v(joint: NDArray[np.float64], rows: int) -> float:
+    expected = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    r, k = joint.shape
+    phi2 = float(((joint - expected) ** 2 / expected).sum()) if expected.size else 0.0
+    corrected = max(0.0, phi2 - (r - 1) * (k - 1) / max(rows - 1, 1))
+    least = min(r - (r - 1) ** 2 / max(rows - 1, 1), k - (k - 1) ** 2 / max(rows - 1, 1)) - 1
+    return float(min(1.0, np.sqrt(corrected / least))) if least > 0 else 0.0
+
+
+# --- SDMetrics -------------------------------------------------------------------------------------------------------
+
+
+def sdmetrics_metadata(schema: TableSchema) -> dict[str, dict[str, dict[str, dict[str, dict[str, str]]]]]:
+    """Return what SDMetrics wants to know of the learned columns. Dates are numbers here, which scores the same."""
+    columns = {column.name: {"sdtype": "categorical" if column.discrete else "numerical"} for column in schema.learned}
+    return {"tables": {schema.name: {"columns": columns}}}
+
+
+def _frame(features: Features, schema: TableSchema) -> pd.DataFrame:
+    """Return features as pandas: categories as their position, missing as NaN."""
+    return pd.DataFrame(
+        {
+            name: pd.Series(feature.codes, dtype=object).where(feature.codes < len(schema[name].categories or ()))
+            if isinstance(feature, Discrete)
+            else feature.values
+            for name, feature in features.items()
+        }
+    )
+
+
+def _shapes(side: pd.DataFrame, holdout: pd.DataFrame, schema: TableSchema) -> dict[str, float]:
+    """Return SDMetrics' KSComplement or TVComplement by column, where both sides have values."""
+    scores = {}
+    with warnings.catch_warnings():
+        # The test's p-value falls back to an approximation for many rows; the statistic, which is used here, does not.
+        warnings.filterwarnings("ignore", message="ks_2samp")
+        for column in schema.learned:
+            real, other = holdout[column.name], side[column.name]
+            if real.notna().any() and other.notna().any():
+                metric = TVComplement if column.discrete else KSComplement
+                scores[column.name] = float(metric.compute(real, other))
+    return scores
+
+
+def _shapes_measure(
+    columns: Mapping[str, float], columns_fresh: Mapping[str, float], rows: int, why_not: str | None
+) -> Measure:
+    value, fresh = (float(np.mean(list(scores.values()))) if scores else None for scores in (columns, columns_fresh))
+    return Measure(
+        name=Figure.SDMETRICS_SHAPES,
+        title="SDMetrics column shapes",
+        value=value,
+        fresh=fresh,
+        rows=rows,
+        reading="How far each column alone agrees with real rows, on average (Kolmogorov-Smirnov for numbers, total "
+        "variation for categories).",
+        why_not=why_not or (None if columns else "no column has values on both sides"),
+    )
+
+
+def _reports(
+    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, schema: TableSchema, why_not: str | None
+) -> Iterator[Measure]:
+    """Yield what SDMetrics' quality and diagnostic reports say of synthetic and of fresh rows."""
+    if why_not is None and len(schema.learned) > MAX_REPORT_COLUMNS:
+        why_not = f"SDMetrics' reports are left out above {MAX_REPORT_COLUMNS} columns, for their time"
+    scores = [_report_scores(side, holdout, schema) if why_not is None else {} for side in (synthetic, train)]
+    for name, title, reading in _REPORT_FIGURES:
+        value, fresh = (side.get(name) for side in scores)
+        yield Measure(
+            name=name,
+            title=title,
+            value=value,
+            fresh=fresh,
+            rows=len(holdout),
+            reading=reading,
+            why_not=why_not or (None if value is not None else "SDMetrics gives no score for these columns"),
+        )
+
+
+_REPORT_FIGURES = (
+    (
+        Figure.SDMETRICS_TRENDS,
+        "SDMetrics pair trends",
+        (
+            "SDMetrics' own figure for pairs of columns: only strongly related pairs count in it, and each side has "
+            "bins of its own, so read it beside the one over all pairs."
+        ),
+    ),
+    (
+        Figure.SDMETRICS_QUALITY,
+        "SDMetrics quality",
+        "SDMetrics' overall score: the mean of its column shapes and pair trends.",
+    ),
+    (
+        Figure.SDMETRICS_DIAGNOSTIC,
+        "SDMetrics diagnostic",
+        "How far values stay inside what the holdout rows happen to show; fresh rows leave it too.",
+    ),
+)
+
+
+def _report_scores(side: pd.DataFrame, holdout: pd.DataFrame, schema: TableSchema) -> dict[Figure, float]:
+    metadata, name = sdmetrics_metadata(schema), schema.name
+    quality, diagnostic = QualityReport(), DiagnosticReport()
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for report in (quality, diagnostic):
+            report.generate({name: holdout}, {name: side}, metadata, verbose=False)
+    properties = quality.get_properties().set_index("Property")["Score"]
+    scores = {
+        Figure.SDMETRICS_QUALITY: quality.get_score(),
+        Figure.SDMETRICS_TRENDS: properties.get("Column Pair Trends"),
+        Figure.SDMETRICS_DIAGNOSTIC: diagnostic.get_score(),
+    }
+    return {figure: float(score) for figure, score in scores.items() if score is not None and np.isfinite(score)}

@@ -1,0 +1,360 @@
+"""The `ctgan` family: trained by ctgan with torch, exported to arrays, sampled with numpy alone.
+
+Conditional GAN of Xu, Skoularidou, Cuesta-Infante and Veeramachaneni, "Modeling Tabular Data using Conditional GAN"
+(NeurIPS 2019). Training is in `ctgan_training`, which nothing here needs in order to sample.
+
+Three things differ from the library's own `sample`, on the same weights:
+
+- Batch normalisation uses the running statistics that training gathered. The library samples in training mode, where
+  each row depends on the other 499 of its batch; then no block could be made again alone.
+- Where the schema names a target of few values, every row is conditioned on a state of the target, drawn by its true
+  frequency in the training rows, and has that state: the target rate is right by construction. Without a target, the
+  condition is a state of any column, by true frequency within the column. The library draws from all columns by
+  log-frequency, as it must in training, and so puts rare states far too often into the data, a default flag first.
+- Categories are drawn by inverting the cumulative softmax. The library takes the largest entry of a Gumbel softmax,
+  which has the same distribution at any temperature (Maddison, Mnih and Teh, "The Concrete Distribution", ICLR 2017)
+  and needs one random number a category, where this needs one a column.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from threadpoolctl import ThreadpoolController
+
+from synthcredit.datasets.schema import Column
+from synthcredit.errors import MissingPackageError, Problem
+from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.protocol import Progress, Synthesizer
+from synthcredit.synthesizers.settings import CtganSettings
+
+_PIECE_ROWS = 1024
+"""Rows that go through the network at once: few enough for the processor's cache. Part of what a seed means."""
+_WEIGHT_LIMIT = 1e6
+"""No trained weight comes near; below it nothing in the forward pass can overflow float32."""
+_VALUE_LIMIT = 1e300
+_BLAS = ThreadpoolController()
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How one learned column is read from the network's outputs.
+
+    Parameters
+    ----------
+    states
+        Shape (k,), k >= 1, float64. What each state stands for: in a discrete column a code, in a numeric one a value,
+        where NaN is missing. In a column with modes, state 0 stands for "the value that the modes give".
+    means, scales
+        Shape (m,), float64; m is 0 where the states say it all. A value is
+        ``means[mode] + scales[mode] * tanh(output)``.
+    """
+
+    states: NDArray[np.float64]
+    means: NDArray[np.float64]
+    scales: NDArray[np.float64]
+
+    @property
+    def outputs(self) -> int:
+        """Number of network outputs that the column takes."""
+        return _span(len(self.states)) + _span(len(self.means)) + (len(self.means) > 0)
+
+
+def _span(options: int) -> int:
+    """Return the outputs that a choice takes: none where there is nothing to choose."""
+    return options if options > 1 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The generator: two residual layers and a linear one, with batch normalisation folded into the weights.
+
+    Each layer of the library's generator sees everything before it: ``[h1, h0, noise, condition]``. Here the weights
+    are grouped by what they are multiplied with, so that noise and condition go through one product. Rows: first hidden
+    layer, second hidden layer, outputs; d in all. Outputs: one for tanh a column with modes, then the choices; both in
+    column order. A given column has none.
+
+    Parameters
+    ----------
+    direct
+        Shape (d, e + c), float32: e for the noise, then one for each condition. A condition holds the biases too, for
+        each row has exactly one; c is 1 where nothing can be conditioned on.
+    hidden0
+        Shape (d - h0, h0), float32.
+    hidden1
+        Shape (d - h0 - h1, h1), float32.
+    chances
+        Shape (c,), float64, of sum 1. How likely each condition is.
+    given
+        Place of the column whose states the conditions are, one by one: each row gets the state that it was drawn
+        for. None where the conditions are the states of several columns, or there is none.
+    """
+
+    direct: Floats
+    hidden0: Floats
+    hidden1: Floats
+    chances: NDArray[np.float64]
+    given: int | None
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.hidden1)
+
+    @property
+    def noise_size(self) -> int:
+        """Number of random numbers that a row is made of."""
+        return int(self.direct.shape[1]) - len(self.chances)
+
+    def check(self) -> None:
+        """Raise `ValueError` unless all shapes, dtypes and values fit together."""
+        weights = {name: getattr(self, name) for name in ("direct", "hidden0", "hidden1")}
+        for name, array in weights.items():
+            if array.dtype != np.float32 or array.ndim != 2 or 0 in array.shape:
+                raise ValueError(f"array '{name}' must be a float32 matrix")
+            if not (np.abs(array) <= _WEIGHT_LIMIT).all():
+                raise ValueError(f"array '{name}' has a weight that is not finite or out of range")
+        rows, first, second = len(self.direct), self.hidden0.shape[1], self.hidden1.shape[1]
+        if len(self.hidden0) != rows - first or len(self.hidden1) != rows - first - second:
+            raise ValueError("arrays 'direct', 'hidden0' and 'hidden1' do not fit together")
+        if self.chances.dtype != np.float64 or self.chances.ndim != 1 or self.noise_size < 1:
+            raise ValueError("array 'chances' must hold one float64 a condition")
+        if not ((self.chances >= 0).all() and abs(self.chances.sum() - 1) < 1e-6):
+            raise ValueError("array 'chances' must be probabilities of sum 1")
+
+    def forward(self, noise: Floats, conditions: NDArray[np.intp]) -> Floats:
+        """Return the outputs before any activation.
+
+        Parameters
+        ----------
+        noise
+            Shape (e, n), float32, standard normal.
+        conditions
+            Shape (n,), index of each row's condition.
+
+        Returns
+        -------
+        ndarray
+            Shape (outputs, n), float32.
+        """
+        one_hot = conditions == np.arange(len(self.chances))[:, None]
+        sums = self.direct @ np.concatenate([noise, one_hot], dtype=np.float32)
+        for weights in (self.hidden0, self.hidden1):
+            width = weights.shape[1]
+            hidden = np.maximum(sums[:width], 0, out=sums[:width])
+            sums = sums[width:]
+            sums += weights @ hidden
+        return sums
+
+
+class _ColumnConfig(BaseModel):
+    """How many states and modes a column has, as the model file says it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    states: Annotated[int, Field(ge=1)]
+    modes: Annotated[int, Field(ge=0)]
+
+
+class _Config(BaseModel):
+    """What a model file says beside its arrays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    columns: list[_ColumnConfig]
+    given: Annotated[int, Field(ge=0)] | None
+
+
+class CtganSynthesizer(Synthesizer):
+    """Conditional GAN: sampling needs numpy alone, training needs the `ctgan` extra."""
+
+    name: ClassVar[str] = "ctgan"
+    settings: CtganSettings
+
+    def __init__(self, settings: CtganSettings) -> None:
+        super().__init__(settings)
+        self._parts: tuple[Part, ...] = ()
+        self._network: Network | None = None
+
+    def adopt(self, parts: tuple[Part, ...], network: Network) -> None:
+        """Take a trained network, after checking it against the schema.
+
+        Raises
+        ------
+        ValueError
+            It does not fit to the schema, or to itself.
+        """
+        network.check()
+        for part, column in zip(parts, self.schema.learned, strict=True):
+            _check(part, column)
+        if network.given is not None:
+            _check_given(parts[network.given], network)
+        if sum(part.outputs for place, part in enumerate(parts) if place != network.given) != network.outputs:
+            raise ValueError("the network's outputs do not fit to the columns")
+        self._parts, self._network = parts, network
+
+    def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
+        try:
+            from synthcredit.synthesizers import ctgan_training
+        except ModuleNotFoundError as error:
+            raise MissingPackageError(
+                Problem(
+                    "synthesizer.name",
+                    f"'ctgan' trains with the package '{error.name}', which is not installed",
+                    "Install it: pip install 'synthcredit[ctgan]'. Generating from a trained model does not need it.",
+                )
+            ) from None
+        self.adopt(*ctgan_training.train(features, self.schema, self.settings, seed=seed, progress=progress))
+
+    def _draw(self, rng: np.random.Generator) -> Features:
+        # One thread: sums differ in their last bits with the number of threads, and a shard is one process of several.
+        with _BLAS.limit(limits=1, user_api="blas"):
+            pieces = [self._draw_piece(rng) for _ in range(BLOCK_ROWS // _PIECE_ROWS)]
+        columns = zip(self.schema.learned, zip(*pieces, strict=True), strict=True)
+        return {column.name: _feature(np.concatenate(values), column) for column, values in columns}
+
+    def _draw_piece(self, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+        """Return `_PIECE_ROWS` values or codes of every learned column."""
+        network = self._fitted
+        noise = rng.standard_normal((network.noise_size, _PIECE_ROWS), dtype=np.float32)
+        bounds = network.chances.cumsum()
+        conditions = np.minimum(np.searchsorted(bounds, rng.random(_PIECE_ROWS), side="right"), len(bounds) - 1)
+        outputs = network.forward(noise, conditions)
+        return list(read_outputs(outputs, self._parts, rng, given=network.given, conditions=conditions))
+
+    @property
+    def _fitted(self) -> Network:
+        if self._network is None:
+            raise RuntimeError("the model has not been fitted")
+        return self._network
+
+    def _config(self) -> dict[str, Any]:
+        columns = [{"states": len(part.states), "modes": len(part.means)} for part in self._parts]
+        return {"columns": columns, "given": self._fitted.given}
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        network = self._fitted
+        return {
+            "states": np.concatenate([part.states for part in self._parts]),
+            "means": np.concatenate([part.means for part in self._parts]),
+            "scales": np.concatenate([part.scales for part in self._parts]),
+            "direct": network.direct,
+            "hidden0": network.hidden0,
+            "hidden1": network.hidden1,
+            "chances": network.chances,
+        }
+
+    def _restore(self, config: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        parsed = _Config.model_validate(config)
+        columns = parsed.columns
+        states = _cut(arrays["states"], [column.states for column in columns], "states")
+        means = _cut(arrays["means"], [column.modes for column in columns], "means")
+        scales = _cut(arrays["scales"], [column.modes for column in columns], "scales")
+        network = Network(
+            direct=arrays["direct"],
+            hidden0=arrays["hidden0"],
+            hidden1=arrays["hidden1"],
+            chances=arrays["chances"],
+            given=parsed.given,
+        )
+        self.adopt(tuple(Part(*each) for each in zip(states, means, scales, strict=True)), network)
+
+
+def read_outputs(
+    outputs: Floats,
+    parts: tuple[Part, ...],
+    rng: np.random.Generator,
+    *,
+    given: int | None,
+    conditions: NDArray[np.intp],
+) -> Iterator[NDArray[np.float64]]:
+    """Yield each column's values or codes, shape (n,), float64.
+
+    Parameters
+    ----------
+    outputs
+        Shape (outputs, n), float32, as `Network.forward` gives them; used up.
+    parts
+        How to read each column.
+    rng
+        Draws the choices.
+    given, conditions
+        The column that is not read but known, and its states, shape (n,).
+    """
+    tanh_row = 0
+    row = sum(len(part.means) > 0 for part in parts)
+    np.tanh(outputs[:row], out=outputs[:row])
+    for place, part in enumerate(parts):
+        if place == given:
+            yield part.states[conditions]
+            continue
+        state = _choose(outputs[row : row + _span(len(part.states))], rng)
+        row += _span(len(part.states))
+        values = part.states[state]
+        if len(part.means):
+            mode = _choose(outputs[row : row + _span(len(part.means))], rng)
+            row += _span(len(part.means))
+            measured = part.means[mode] + part.scales[mode] * outputs[tanh_row]
+            values = np.where(state == 0, measured, values)
+            tanh_row += 1
+        yield values
+
+
+def _choose(logits: Floats, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw one option a row: from logits of shape (options, n), which are used up, to indices of shape (n,)."""
+    if not len(logits):
+        return np.zeros(logits.shape[1], dtype=np.intp)
+    logits -= logits.max(axis=0)
+    weights = np.exp(logits, out=logits)
+    for above, below in itertools.pairwise(weights):  # numpy's own cumsum is several times slower here
+        below += above
+    drawn = rng.random(logits.shape[1], dtype=np.float32) * weights[-1]
+    return np.asarray((weights[:-1] <= drawn).sum(axis=0, dtype=np.intp))
+
+
+def _feature(values: NDArray[np.float64], column: Column) -> Feature:
+    if not column.discrete:
+        return Numeric(values)
+    assert column.categories is not None  # noqa: S101 - a discrete column has them, by its own validator
+    return Discrete(values.astype(np.int32), len(column.categories) + column.nullable)
+
+
+def _check(part: Part, column: Column) -> None:
+    """Raise `ValueError` unless a part can only give values that its column can hold."""
+    values = part.states
+    if column.discrete:
+        assert column.categories is not None  # noqa: S101 - as above
+        size = len(column.categories) + column.nullable
+        if len(part.means) or not ((values >= 0) & (values < size) & (values == np.floor(values))).all():
+            raise ValueError("a state is not a category of its column")
+        return
+    if np.isnan(values).any() and not column.nullable:
+        raise ValueError("a state is missing in a column without missing values")
+    if not (np.abs(values[~np.isnan(values)]) <= _VALUE_LIMIT).all():
+        raise ValueError("a state is out of range")
+    if len(part.means) and np.isnan(values[0]):
+        raise ValueError("state 0 of a column with modes must be a number")
+    if not ((np.abs(part.means) <= _VALUE_LIMIT).all() and ((part.scales >= 0) & (part.scales <= _VALUE_LIMIT)).all()):
+        raise ValueError("a mode is not finite or out of range")
+
+
+def _check_given(part: Part, network: Network) -> None:
+    """Raise `ValueError` unless the network's conditions are the states of a column."""
+    if len(part.means) or len(part.states) != len(network.chances):
+        raise ValueError("the given column does not fit to the conditions")
+
+
+def _cut(array: NDArray[Any], lengths: list[int], name: str) -> list[NDArray[np.float64]]:
+    """Cut an array into one piece a column."""
+    if array.dtype != np.float64 or array.shape != (sum(lengths),):
+        raise ValueError(f"array '{name}' must hold {sum(lengths)} float64")
+    return np.split(array, np.cumsum(lengths)[:-1])

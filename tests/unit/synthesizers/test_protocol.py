@@ -1,0 +1,163 @@
+"""What every model family must do."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from safetensors.numpy import load_file
+
+from synthcredit.datasets.arrow import arrow_schema
+from synthcredit.datasets.schema import Column, TableSchema
+from synthcredit.errors import InvalidInputError, ModelFileError, Problem, StoppedError
+from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.protocol import MIN_ROWS, silent
+
+# Small enough to train within a test; `packages` are what the family trains with.
+QUICK = {
+    "trees": {"settings": {"trees": 2}, "packages": ["sklearn"]},
+    "ctgan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
+}
+ROWS = 300
+
+
+def new(family: str):
+    for package in QUICK[family]["packages"]:
+        pytest.importorskip(package)
+    return registry.family(family).load_class()(registry.settings_for(family, QUICK[family]["settings"]))
+
+
+def together(model, rows: int, seed: int = 3, first_row: int = 0) -> pa.Table:
+    return pa.Table.from_batches(model.sample(rows, seed, first_row=first_row))
+
+
+def test_every_family_is_in_the_suite():
+    assert set(QUICK) == set(registry.FAMILIES)
+
+
+@pytest.fixture(scope="module", params=list(registry.FAMILIES))
+def family(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(family, make_table, made_schema):
+    return new(family).fit(make_table(ROWS), made_schema, seed=1)
+
+
+def test_rows_conform_to_the_schema(model, made_schema):
+    table = together(model, 2 * BLOCK_ROWS + 100)
+    assert table.num_rows == 2 * BLOCK_ROWS + 100
+    assert table.schema == arrow_schema(made_schema)
+    assert len(set(table["id"].to_pylist())) == table.num_rows
+    for column in made_schema.learned:
+        values = table[column.name]
+        if not column.nullable:
+            assert values.null_count == 0
+        if column.discrete:
+            assert set(values.drop_null().to_pylist()) <= set(column.categories)
+        elif column.kind != "datetime" and column.minimum is not None:
+            numbers = values.drop_null().to_numpy()
+            assert column.minimum <= numbers.min()
+            assert numbers.max() <= column.maximum
+            if column.decimals is not None:
+                assert np.array_equal(numbers, numbers.round(column.decimals))
+    assert table["unused"].null_count == table["nothing"].null_count == table.num_rows
+    assert set(table["branch"].to_pylist()) == {7}
+
+
+def test_a_seed_gives_the_same_rows_and_another_gives_others(model):
+    assert together(model, 500, seed=3).equals(together(model, 500, seed=3))
+    assert not together(model, 500, seed=3).equals(together(model, 500, seed=4))
+
+
+def test_blocks_differ(model, made_schema):
+    table = together(model, 2 * BLOCK_ROWS).select([column.name for column in made_schema.learned])
+    assert not table.slice(0, BLOCK_ROWS).equals(table.slice(BLOCK_ROWS))
+
+
+def test_a_sample_begins_like_a_longer_one(model):
+    longer = together(model, 2 * BLOCK_ROWS)
+    assert together(model, 77).equals(longer.slice(0, 77))
+    assert together(model, BLOCK_ROWS + 5).equals(longer.slice(0, BLOCK_ROWS + 5))
+
+
+def test_shards_equal_one_piece(model):
+    whole = together(model, 3 * BLOCK_ROWS - 10)
+    shards = [together(model, 2 * BLOCK_ROWS), together(model, BLOCK_ROWS - 10, first_row=2 * BLOCK_ROWS)]
+    assert pa.concat_tables(shards).equals(whole)
+
+
+def test_a_shard_begins_with_a_block(model):
+    with pytest.raises(ValueError, match="multiple"):
+        next(model.sample(10, 3, first_row=5))
+
+
+def test_a_saved_model_gives_the_same_rows(model, tmp_path):
+    path = tmp_path / "model"
+    model.save(path)
+    loaded = type(model).load(path)
+    assert loaded.schema == model.schema
+    assert loaded.settings == model.settings
+    assert together(loaded, 1_000).equals(together(model, 1_000))
+
+
+def test_the_same_fit_gives_the_same_bytes(model, family, make_table, made_schema, tmp_path):
+    again = new(family).fit(make_table(ROWS), made_schema, seed=1)
+    model.save(tmp_path / "one")
+    again.save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_another_seed_gives_another_model(model, family, make_table, made_schema, tmp_path):
+    other = new(family).fit(make_table(ROWS), made_schema, seed=2)
+    model.save(tmp_path / "one")
+    other.save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() != (tmp_path / "two").read_bytes()
+
+
+def test_a_file_without_one_of_its_arrays_is_refused(model, tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    model.save(path)
+    for missing in load_file(path):
+        arrays = {name: array for name, array in model._arrays().items() if name != missing}
+        monkeypatch.setattr(model, "_arrays", lambda arrays=arrays: arrays)
+        model.save(path)
+        monkeypatch.undo()
+        with pytest.raises(ModelFileError):
+            type(model).load(path)
+
+
+def test_a_model_that_was_not_fitted_has_no_schema(family):
+    with pytest.raises(RuntimeError):
+        _ = new(family).schema
+
+
+def test_progress_rises_to_the_end(family, make_table, made_schema):
+    heard = []
+    new(family).fit(make_table(ROWS), made_schema, seed=1, progress=lambda done, _: heard.append(done))
+    assert len(heard) > 1
+    assert heard == sorted(heard)
+    assert heard[0] >= 0
+    assert heard[-1] == pytest.approx(1.0)
+
+
+def test_progress_can_stop_the_fit(family, make_table, made_schema):
+    def stop(*_: object) -> None:
+        raise StoppedError(Problem("job", "it was stopped", "Start it again."))
+
+    with pytest.raises(StoppedError):
+        new(family).fit(make_table(ROWS), made_schema, seed=1, progress=stop)
+
+
+def test_too_little_is_refused_with_all_problems_at_once(family):
+    schema = TableSchema(name="people", columns=(Column(name="id", storage_name="id", kind="text", dtype="string"),))
+    with pytest.raises(InvalidInputError) as refused:
+        new(family).fit(pa.table({"id": ["a"] * (MIN_ROWS - 1)}), schema, seed=1, progress=silent)
+    assert [problem.field for problem in refused.value.problems] == ["table 'people'"] * 2
+    assert "nothing to learn" in str(refused.value)
+    assert "19 rows" in str(refused.value)
+
+
+def test_the_fewest_rows_are_enough(family, make_table, made_schema):
+    model = new(family).fit(make_table(MIN_ROWS), made_schema, seed=1)
+    assert together(model, 50).num_rows == 50

@@ -1,0 +1,473 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from synthcredit.datasets.detect import detect_schema
+from synthcredit.datasets.read import read_table
+from synthcredit.datasets.schema import Column, TableSchema
+from synthcredit.errors import ModelFileError
+from synthcredit.randomness import generator
+from synthcredit.synthesizers import trees
+from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.features import Discrete
+from synthcredit.synthesizers.settings import TreesSettings
+from synthcredit.synthesizers.trees import TreesSynthesizer
+from synthcredit.synthesizers.trees_forest import Forest, grow
+from synthcredit.synthesizers.trees_states import (
+    MIN_BIN_ROWS,
+    TIME_STEPS,
+    CategoryStates,
+    NumericStates,
+    learn_categories,
+    learn_numbers,
+)
+
+
+def rng(purpose: str = "test") -> np.random.Generator:
+    return generator(1, purpose)
+
+
+# --- States ---------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays_of.arrays(
+        np.float64,
+        st.integers(0, 400),
+        elements=st.one_of(
+            st.floats(-1e9, 1e9, allow_nan=False),
+            st.integers(-50, 50).map(float),
+            st.integers(-90, 90).map(lambda whole: whole * 1000.0),
+            st.just(float("nan")),
+        ),
+    )
+)
+def test_values_come_back_near_to_where_they_were(values):
+    states, rows = learn_numbers(values)
+    drawn = states.draw(rows, rng()).values
+    assert np.array_equal(np.isnan(drawn), np.isnan(values))
+    known = ~np.isnan(values)
+    assert rows.max(initial=0) < max(states.size, 1)
+    low, high, step = states.low[rows[known]], states.high[rows[known]], states.step[rows[known]]
+    slack = 1e-9 * np.abs(values[known]) + 1e-9
+    assert (values[known] >= low - slack).all()
+    assert (values[known] <= high + slack).all()
+    assert (drawn[known] >= low - step / 2 - slack).all()
+    assert (drawn[known] <= high + step / 2 + slack).all()
+
+
+def test_states_are_in_the_order_of_their_values():
+    values = np.exp(rng().normal(8, 1, 5_000)).round(2)
+    states, rows = learn_numbers(values)
+    order = np.argsort(values)
+    assert (np.diff(states.low + states.high) > 0).all()
+    assert (np.diff(rows[order]) >= 0).mean() > 0.99  # Bins of round and of other amounts overlap.
+
+
+def test_no_bin_is_made_of_fewer_rows_than_the_least():
+    values = np.concatenate([rng().normal(1_000, 300, 3_000), np.full(500, 0.0)])
+    states, rows = learn_numbers(values)
+    counts = np.bincount(rows, minlength=states.size)
+    assert counts[states.high > states.low].min() >= MIN_BIN_ROWS
+    assert counts[states.high == states.low].tolist() == [500]
+
+
+def test_frequent_and_special_values_are_states_of_their_own():
+    values = np.concatenate([rng().normal(50_000, 9_000, 2_000), np.full(100, 12_345.0), [-9.0]])
+    states, _ = learn_numbers(values, special=(-9.0,))
+    alone = states.low[states.low == states.high]
+    assert alone.tolist() == [-9.0, 12_345.0]
+
+
+def test_few_values_are_all_states():
+    values = np.array([1.0, 2.0, 3.0] * 100 + [4.0])
+    states, rows = learn_numbers(values)
+    assert states.low.tolist() == states.high.tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert np.array_equal(states.draw(rows, rng()).values, values)
+
+
+def test_round_amounts_stay_round():
+    source = rng()
+    odd, even = source.integers(1_000, 900_000, 3_000), source.integers(1, 900, 1_500) * 1_000
+    values = np.concatenate([odd, even]).astype(float)
+    states, rows = learn_numbers(values)
+    drawn = states.draw(rows, rng()).values
+    assert (drawn[3_000:] % 1_000 == 0).all()
+    assert (drawn[:3_000] % 1_000 == 0).mean() < 0.02
+    assert np.array_equal(drawn, drawn.round())  # All were whole, so all are.
+
+
+def test_a_handful_of_odd_values_has_no_bin_of_its_own():
+    even = rng().integers(1, 900, 2_000) * 1_000.0
+    states, rows = learn_numbers(np.append(even, [123_456.0, 654_321.0]))
+    assert np.bincount(rows).min() >= MIN_BIN_ROWS
+    assert (states.step[states.high > states.low] == 1_000).all()
+
+
+def test_dates_stay_at_midnight():
+    days = rng().integers(10_000, 19_000, 3_000) * 86_400.0
+    states, rows = learn_numbers(days, steps=TIME_STEPS)
+    assert (states.draw(rows, rng()).values % 86_400 == 0).all()
+
+
+def test_no_single_value_is_kept():
+    values = rng().normal(40_000, 9_000, 4_000)  # Every value is one row's.
+    states, _ = learn_numbers(values)
+    kept = np.isin(np.concatenate([states.low, states.high]), values)
+    assert kept.sum() == 2  # The least and the largest, which the schema has too.
+
+
+def test_a_column_of_nothing_is_one_state():
+    states, rows = learn_numbers(np.full(30, np.nan))
+    assert states.size == 1
+    assert np.isnan(states.draw(rows, rng()).values).all()
+
+
+def test_categories_are_ordered_by_the_reference():
+    codes = np.array([0, 1, 2, 3] * 5, dtype=np.int32)
+    states, rows = learn_categories(Discrete(codes, 5), np.array([0.5, 0.1, 0.9, 0.3] * 5))
+    assert states.code.tolist() == [4, 1, 3, 0, 2]
+    assert np.array_equal(states.draw(rows, rng()).codes, codes)
+
+
+# --- A forest -------------------------------------------------------------------------------------------------------
+
+
+def grown(earlier, rows, size, **more) -> Forest:
+    how = {"categories": True, "trees": 4, "leaf_rows": 10, "rng": rng(), "grown": lambda _: None}
+    return grow(earlier, np.arange(len(earlier)), rows, size, **(how | more))
+
+
+@pytest.mark.parametrize("categories", [True, False])
+def test_a_forest_draws_what_it_learned(categories):
+    source = rng()
+    earlier = source.integers(0, 4, (2, 4_000)).astype(np.int32)
+    chance = np.array([0.1, 0.3, 0.6, 0.9])[earlier[0]]
+    rows = (source.random(4_000) < chance).astype(np.int32)
+    forest = grown(earlier, rows, 2, categories=categories)
+    drawn = forest.draw(earlier, rng("draw"))
+    for value in range(4):
+        # Four standard deviations of a share of some 1,000 rows.
+        assert drawn[earlier[0] == value].mean() == pytest.approx([0.1, 0.3, 0.6, 0.9][value], abs=0.07)
+
+
+def test_each_leaf_counts_the_rows_that_walk_to_it():
+    source = rng()
+    earlier = source.integers(0, 50, (3, 2_000)).astype(np.int32)
+    rows = (earlier.sum(axis=0) // 10).astype(np.int32)
+    forest = grown(earlier, rows, 20, categories=False, trees=1, leaf_rows=20)
+    leaves = forest._leaves(earlier, np.zeros(2_000, dtype=np.int32))
+    for leaf in np.unique(leaves):
+        span = slice(forest.start[leaf], forest.start[leaf + 1])
+        held = dict(zip(forest.state[span].tolist(), np.diff(forest.before)[span].tolist(), strict=True))
+        found, counts = np.unique(rows[leaves == leaf], return_counts=True)
+        assert held == dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def test_the_first_column_is_drawn_by_its_shares():
+    rows = np.repeat([0, 1, 2], [100, 300, 600]).astype(np.int32)
+    forest = grown(np.empty((0, 1_000), dtype=np.int32), rows, 3)
+    drawn = forest.draw(np.empty((0, 8_192), dtype=np.int32), rng())
+    assert np.bincount(drawn) / 8_192 == pytest.approx([0.1, 0.3, 0.6], abs=0.025)
+
+
+def sound() -> tuple[dict[str, np.ndarray], int, int]:
+    source = rng()
+    earlier = source.integers(0, 9, (2, 500)).astype(np.int32)
+    return grown(earlier, earlier[0], 9).arrays(), 2, 9
+
+
+def test_a_forest_survives_its_arrays():
+    arrays, columns, size = sound()
+    forest = Forest.from_arrays(arrays, columns=columns, size=size)
+    for name, array in forest.arrays().items():
+        assert np.array_equal(array, arrays[name])
+        assert array.dtype.kind == "u"
+
+
+def _first(kind: str, arrays: dict[str, np.ndarray]) -> int:
+    return int(np.flatnonzero((arrays["parent"] == 0) == (kind == "leaf"))[0])
+
+
+HOSTILE = {
+    "an unknown root": lambda a: a["root"].__setitem__(0, 60_000),
+    "a column not yet drawn": lambda a: a["parent"].__setitem__(_first("inner", a), 3),
+    "a way back": lambda a: a["other"].__setitem__(_first("inner", a), 0),
+    "a way out": lambda a: a["other"].__setitem__(_first("inner", a), len(a["parent"])),
+    "an unknown leaf": lambda a: a["other"].__setitem__(_first("leaf", a), len(a["sizes"])),
+    "an inner last node": lambda a: a["parent"].__setitem__(-1, 1),
+    "an empty leaf": lambda a: a["sizes"].__setitem__(0, 0),
+    "leaves beyond the states": lambda a: a["sizes"].__setitem__(0, a["sizes"][0] + 1),
+    "an unknown state": lambda a: a["state"].__setitem__(0, 9),
+    "a state of no rows": lambda a: a["rows"].__setitem__(0, 0),
+    "too few rows": lambda a: a.__setitem__("rows", a["rows"][:-1]),
+    "too few thresholds": lambda a: a.__setitem__("threshold", a["threshold"][:-1]),
+    "no trees": lambda a: a.__setitem__("root", a["root"][:0]),
+    "numbers with decimals": lambda a: a.__setitem__("state", a["state"].astype(np.float64)),
+    "numbers below zero": lambda a: a.__setitem__("other", a["other"].astype(np.int32)),
+    "huge numbers": lambda a: a.__setitem__("rows", a["rows"].astype(np.uint64) + 2**63),
+    "another shape": lambda a: a.__setitem__("state", a["state"][None]),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_trees_are_refused(change):
+    arrays, columns, size = sound()
+    arrays = {name: array.astype(np.uint32) for name, array in arrays.items()}
+    change(arrays)
+    with pytest.raises(ValueError, match="the trees of a column"):
+        Forest.from_arrays(arrays, columns=columns, size=size)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_whatever_is_read_can_be_drawn_from(data):
+    """Any change of any number is either refused or harmless."""
+    arrays, columns, size = sound()
+    arrays = {name: array.astype(np.uint32) for name, array in arrays.items()}
+    for _ in range(data.draw(st.integers(1, 3))):
+        array = arrays[data.draw(st.sampled_from(sorted(arrays)))]
+        array[data.draw(st.integers(0, len(array) - 1))] = data.draw(st.integers(0, 2**32 - 1) | st.integers(0, 40))
+    try:
+        forest = Forest.from_arrays(arrays, columns=columns, size=size)
+    except ValueError:
+        return
+    drawn = forest.draw(rng().integers(0, 9, (2, 300)).astype(np.int32), rng())
+    assert ((drawn >= 0) & (drawn < size)).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"low": np.array([0.0, np.nan])},
+        {"low": np.array([0.0, np.inf])},
+        {"low": np.array([2.0, 9.0])},
+        {"step": np.array([-1.0, 0.0])},
+        {"step": np.array([0.0])},
+        {"high": np.array([[1.0, 2.0]])},
+        {"high": np.array([1, 2])},
+    ],
+)
+def test_hostile_numbers_are_refused(change):
+    parts = {"low": np.array([0.0, 1.0]), "high": np.array([1.0, 2.0]), "step": np.zeros(2)}
+    assert NumericStates.from_arrays(parts, missing=False).size == 2
+    with pytest.raises(ValueError, match="numeric column"):
+        NumericStates.from_arrays(parts | change, missing=False)
+
+
+@pytest.mark.parametrize("code", [[0, 0], [0, 2], [-1, 0], [[0, 1]], [0.0, 1.0]])
+def test_hostile_categories_are_refused(code):
+    dtype = np.float64 if isinstance(code[0], float) else np.int32
+    with pytest.raises(ValueError, match="categorical column"):
+        CategoryStates.from_arrays({"code": np.array(code, dtype=dtype)})
+
+
+# --- The model file -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made(make_table, made_schema) -> tuple[pa.Table, TreesSynthesizer]:
+    table = make_table(3_000)
+    return table, TreesSynthesizer(TreesSettings()).fit(table, made_schema, seed=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config, _: config["order"].pop(),
+        lambda config, _: config["order"].__setitem__(0, config["order"][1]),
+        lambda config, _: config["missing"].pop(),
+        lambda config, _: config.pop("missing"),
+        lambda config, _: config.__setitem__("more", 1),
+        lambda _, arrays: arrays.__setitem__("99.low", np.zeros(1)),
+        lambda config, arrays: arrays.__setitem__(
+            f"{config['order'].index('purpose')}.code", np.arange(9, dtype=np.int32)
+        ),
+    ],
+    ids=["a column less", "a column twice", "a flag less", "no flags", "more fields", "more arrays", "more categories"],
+)
+def test_a_file_that_does_not_fit_its_schema_is_refused(made, change, tmp_path, monkeypatch):
+    _, model = made
+    config, arrays = model._config(), model._arrays()
+    config = {name: list(part) for name, part in config.items()}
+    change(config, arrays)
+    monkeypatch.setattr(model, "_config", lambda: config)
+    monkeypatch.setattr(model, "_arrays", lambda: arrays)
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelFileError):
+        TreesSynthesizer.load(tmp_path / "model")
+
+
+def test_a_model_keeps_no_row_and_no_single_amount(made):
+    table, model = made
+    income = table["income"].drop_null().to_numpy()
+    at = model._order.index("income")
+    ends = np.concatenate([model._arrays()[f"{at}.{end}"] for end in ("low", "high")])
+    single = np.setdiff1d(income, [income.min(), income.max()])
+    # Midpoints of neighbouring cents may be a cent that somebody has.
+    assert np.isin(ends, single).mean() < 0.02
+
+
+def test_sampling_needs_numpy_alone(made, tmp_path):
+    _, model = made
+    model.save(tmp_path / "model")
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'scipy', 'torch']));"
+        "from pathlib import Path; from synthcredit.synthesizers.trees import TreesSynthesizer;"
+        f"print(next(TreesSynthesizer.load(Path({str(tmp_path / 'model')!r})).sample(10, 1)).num_rows)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "10"
+
+
+# --- The order, and large tables ------------------------------------------------------------------------------------
+
+
+def test_columns_that_hang_together_come_first_and_the_target_last(made):
+    _, model = made
+    assert model._order[-1] == "default"
+    assert {"income", "limit"} < set(model._order[:4])
+
+
+def test_a_target_may_be_a_number(make_table, made_schema):
+    schema = made_schema.with_target("income")
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(make_table(300), schema, seed=1)
+    assert model._order[-1] == "income"
+    assert next(model.sample(20, 1)).num_rows == 20
+
+
+def test_a_table_needs_no_target(make_table, made_schema):
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(make_table(300), made_schema.with_target(None), seed=1)
+    assert next(model.sample(20, 1)).num_rows == 20
+
+
+def test_a_wide_table_asks_the_columns_associated_most(monkeypatch):
+    monkeypatch.setattr(trees, "MOST_PARENTS", 2)
+    values = rng().normal(size=(400, 1)) + rng("noise").normal(size=(400, 6)) * [0.1, 0.1, 0.1, 5, 5, 5]
+    names = [f"c{at}" for at in range(6)]
+    schema = TableSchema(
+        name="wide",
+        columns=tuple(Column(name=n, storage_name=n, kind="continuous", dtype="double") for n in names),
+    )
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(
+        pa.table(dict(zip(names, values.T, strict=True))), schema, seed=1
+    )
+    asked = [set(forest.parent.tolist()) - {-1} for forest in model._forests]
+    assert set(model._order[:3]) == {"c0", "c1", "c2"}
+    assert all(len(columns) <= 2 for columns in asked)
+
+
+def test_a_large_table_is_learned_from_a_part_of_it(make_table, made_schema):
+    model = TreesSynthesizer(TreesSettings(trees=1, max_rows=1_000)).fit(make_table(3_000), made_schema, seed=1)
+    assert {int(forest.before[-1]) for forest in model._forests} == {1_000}
+
+
+def test_large_leaves_make_a_small_model(make_table, made_schema, made):
+    coarse = TreesSettings(leaf_rows=200, few_values_leaf_rows=200, target_leaf_rows=200)
+    small = TreesSynthesizer(coarse).fit(make_table(3_000), made_schema, seed=1)
+    assert all(len(a.start) <= len(b.start) for a, b in zip(small._forests, made[1]._forests, strict=True))
+    assert sum(len(f.start) for f in small._forests) * 4 < sum(len(f.start) for f in made[1]._forests)
+
+
+# --- Statistics -----------------------------------------------------------------------------------------------------
+# Fixed seeds. Tolerances are stated for 20,000 drawn rows: a share has a standard deviation of at most .0036 from
+# drawing; the rest is what a model of some 1,000 to 3,000 rows may lose.
+
+
+def bins_of(table: pa.Table, schema: TableSchema, real: pa.Table) -> dict[str, np.ndarray]:
+    """Return five bins a number with the real quintiles as edges, categories as they are, missing apart."""
+    found, edges_from = encode(table, schema), encode(real, schema)
+    bins = {}
+    for name, feature in found.items():
+        if isinstance(feature, Discrete):
+            bins[name] = feature.codes
+        else:
+            known = edges_from[name].values[~np.isnan(edges_from[name].values)]
+            edges = np.unique(np.quantile(known, [0.2, 0.4, 0.6, 0.8])) if len(known) else []
+            bins[name] = np.where(np.isnan(feature.values), 9, np.searchsorted(edges, feature.values, side="left"))
+    return bins
+
+
+def apart(one: np.ndarray, two: np.ndarray) -> float:
+    """Return the total variation distance of two samples of states."""
+    size = int(max(one.max(), two.max())) + 1
+    shares = [np.bincount(part, minlength=size) / len(part) for part in (one, two)]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+@pytest.fixture(scope="module", params=["made", "german credit"])
+def compared(request, made, german_credit: Path):
+    if request.param == "made":
+        table, model = made
+    else:
+        schema = detect_schema(german_credit, target="creditability").schema
+        table = read_table(german_credit, schema)
+        model = TreesSynthesizer(TreesSettings()).fit(table, schema, seed=1)
+    drawn = pa.Table.from_batches(model.sample(20_000, 2))
+    return table, drawn, model.schema
+
+
+def test_marginals(compared):
+    table, drawn, schema = compared
+    real, made_bins = (bins_of(part, schema, table) for part in (table, drawn))
+    distances = {name: apart(real[name], made_bins[name]) for name in real}
+    assert max(distances.values()) < 0.06, distances
+    assert np.mean(list(distances.values())) < 0.02
+
+
+def test_pair_associations(compared):
+    table, drawn, schema = compared
+    real, made_bins = (bins_of(part, schema, table) for part in (table, drawn))
+    names = list(real)
+    distances = [
+        apart(real[one] * 20 + real[two], made_bins[one] * 20 + made_bins[two])
+        for at, one in enumerate(names)
+        for two in names[:at]
+    ]
+    assert np.mean(distances) < 0.07
+    assert max(distances) < 0.22
+
+
+def test_target_rate(compared):
+    table, drawn, schema = compared
+    rates = [np.mean(encode(part, schema)[schema.target].codes) for part in (table, drawn)]
+    assert rates[1] == pytest.approx(rates[0], abs=0.025)
+
+
+def test_the_target_depends_on_what_it_depended_on(made):
+    table, model = made
+    drawn = pa.Table.from_batches(model.sample(20_000, 2))
+
+    def rates(part: pa.Table) -> list[float]:
+        late = part["overdue"].to_numpy() > 800
+        default = np.array(part["default"].to_pylist()) == "yes"
+        return [default[late].mean(), default[~late].mean()]
+
+    assert rates(drawn) == pytest.approx(rates(table), abs=0.06)
+
+
+def test_missing_patterns_and_mass_points(made):
+    table, model = made
+    drawn = pa.Table.from_batches(model.sample(20_000, 2))
+
+    def shares(part: pa.Table) -> list[float]:
+        missing = {name: part[name].is_null().to_numpy() for name in ("income", "purpose", "opened")}
+        boat = np.array(part["purpose"].to_pylist()) == "boat"
+        return [
+            *(share.mean() for share in missing.values()),
+            missing["income"][boat].mean(),
+            missing["income"][~boat].mean(),
+            np.mean(part["overdue"].to_numpy() == 0),
+            np.mean(part["overdue"].to_numpy() == -9),
+        ]
+
+    assert shares(drawn) == pytest.approx(shares(table), abs=0.035)
+    assert (drawn["limit"].to_numpy() % 500 == 0).mean() > 0.99

@@ -122,7 +122,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(cli, german_credit, tmp_p
     while len(list(notes.glob("*/shards/*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     done_before = {path: path.stat().st_mtime_ns for path in notes.glob("*/data/*/*.parquet")}
     whole = len(list((tmp_path / "undisturbed").glob("lake/jobs/*/shards/*.json")))
     assert 2 <= len(done_before) < whole

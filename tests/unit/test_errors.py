@@ -34,12 +34,12 @@ def test_errors_cross_process_borders_whole():
 
 
 def test_validation_errors_name_every_field_but_no_value():
-    secret = "Jane-Doe-4111"
+    value = "Jane-Doe-4111"
     with pytest.raises(ValidationError) as caught:
-        _Person.model_validate({"name": secret, "age": secret, "iban": secret})
+        _Person.model_validate({"name": value, "age": value, "iban": value})
     error = from_validation(caught.value, "customer")
     assert {problem.field for problem in error.problems} == {"customer.name", "customer.age", "customer.iban"}
-    assert secret not in str(error)
+    assert value not in str(error)
     unknown = next(problem for problem in error.problems if problem.field == "customer.iban")
     assert "spelling" in unknown.fix
 

@@ -96,7 +96,7 @@ def heard() -> list[tuple[float, str]]:
 
 
 @pytest.fixture(scope="module")
-def model(training, heard) -> CtganSynthesizer:  # noqa: ARG001 - skips where ctgan is not installed
+def model(training, heard) -> CtganSynthesizer:
     synthesizer = CtganSynthesizer(SETTINGS)
     return synthesizer.fit(make_table(ROWS), SCHEMA, seed=5, progress=lambda done, text: heard.append((done, text)))
 

@@ -64,6 +64,19 @@ def test_values_come_back_near_to_where_they_were(values):
     assert (drawn[known] <= high + step / 2 + slack).all()
 
 
+def test_a_bin_that_begins_at_next_to_nothing_stays_finite():
+    values = np.concatenate([[3e-320, 1e-310, 1e-308], np.arange(1, 60) / 7e3])
+    states, rows = learn_numbers(values)
+    drawn = states.draw(rows, rng()).values
+    assert ((drawn >= values.min()) & (drawn <= values.max())).all()
+
+
+def test_a_value_of_its_own_comes_back_exactly():
+    values = np.repeat([0.1, 4_000.3, 1e9 / 3], 50)
+    states, rows = learn_numbers(values)
+    assert np.array_equal(states.draw(rows, rng()).values, values)
+
+
 def test_states_are_in_the_order_of_their_values():
     values = np.exp(rng().normal(8, 1, 5_000)).round(2)
     states, rows = learn_numbers(values)

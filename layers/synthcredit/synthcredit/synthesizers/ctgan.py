@@ -3,7 +3,7 @@
 Conditional GAN of Xu, Skoularidou, Cuesta-Infante and Veeramachaneni, "Modeling Tabular Data using Conditional GAN"
 (NeurIPS 2019). Training is in `ctgan_training`, which nothing here needs in order to sample.
 
-Three things differ from the library's own `sample`, on the same weights:
+Four things differ from the library's own `sample`, on the same weights:
 
 - Batch normalisation uses the running statistics that training gathered. The library samples in training mode, where
   each row depends on the other 499 of its batch; then no block could be made again alone.
@@ -14,6 +14,8 @@ Three things differ from the library's own `sample`, on the same weights:
 - Categories are drawn by inverting the cumulative softmax. The library takes the largest entry of a Gumbel softmax,
   which has the same distribution at any temperature (Maddison, Mnih and Teh, "The Concrete Distribution", ICLR 2017)
   and needs one random number a category, where this needs one a column.
+- The biases of the choices are calibrated after training (`ctgan_calibration`), so that states come as often as they
+  do in the training rows, for each state of the target.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import generator
 from synthcredit.synthesizers.ctgan import Network, Part
+from synthcredit.synthesizers.ctgan_calibration import calibrate
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
 from synthcredit.synthesizers.protocol import Progress
 from synthcredit.synthesizers.settings import CtganSettings
@@ -36,6 +37,7 @@ _FEW_VALUES = 20
 _ROWS_PER_VALUE = 5
 _MODES = 10
 """Most modes that the library gives a column."""
+_LEAN = 20
 _NO_MODES: NDArray[np.float64] = np.empty(0)
 
 
@@ -106,7 +108,10 @@ def train(
     progress(0.0, "fitting the modes of the numeric columns")
     columns = list(encoded.values())
     model = fit_library(columns, settings, seed=seed, progress=progress)
-    return export(model, columns, given=_place_of_condition(encoded, schema.target))
+    given = _place_of_condition(encoded, schema.target)
+    parts, network = export(model, columns, given=given)
+    shares = choice_shares(model, columns, given)
+    return parts, calibrate(network, parts, shares, generator(seed, "ctgan/calibrate"))
 
 
 def _place_of_condition(encoded: Mapping[str, Encoded], target: str | None) -> int | None:
@@ -228,6 +233,35 @@ def frame(encoded: list[Encoded]) -> tuple[pd.DataFrame, list[str]]:
         if column.standardised is not None:
             table[f"{place}:value"] = column.standardised
     return pd.DataFrame(table), [name for name in table if name.endswith(":state")]
+
+
+def choice_shares(model: CTGAN, encoded: list[Encoded], given: int | None) -> NDArray[np.float64]:
+    """Return how often the training rows have each state and mode, by condition.
+
+    Parameters
+    ----------
+    model
+        Fitted on the table that `frame` made of ``encoded``.
+    encoded
+        The columns, in order.
+    given
+        Place of the column that is conditioned on; None for one row of shares over all conditions.
+
+    Returns
+    -------
+    ndarray
+        Shape (c, k), float64, in the order of the network's choices. The shares of a small group lean on those of all
+        rows, as if it had `_LEAN` more rows like them.
+    """
+    spans = _spans(model)
+    tanh = sum(info.column_type == "continuous" for _, info, _ in spans)
+    chosen = model._transformer.transform(frame(encoded)[0])[:, _order(spans, given)[tanh:]]
+    overall = np.asarray(chosen.mean(axis=0), dtype=np.float64)
+    if given is None:
+        return overall[None, :]
+    codes = encoded[given].codes
+    groups = (chosen[codes == state] for state in range(len(encoded[given].states)))
+    return np.stack([(group.sum(axis=0) + _LEAN * overall) / (len(group) + _LEAN) for group in groups])
 
 
 @contextmanager

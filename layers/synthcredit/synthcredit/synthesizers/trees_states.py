@@ -127,8 +127,11 @@ class NumericStates:
         share = rng.random(len(states))
         # Missing is the last state, so it finds NaN behind the ends of the bins.
         low, high, step = (np.append(part, np.nan)[states] for part in (self.low, self.high, self.step))
-        ratio = np.divide(high, low, out=np.ones_like(low), where=low > 0)
-        drawn = np.where(low > 0, low * ratio**share, low + (high - low) * share)
+        above = low > 0
+        # In logarithms, because the ratio of the ends overflows where a bin begins at next to nothing.
+        log_low, log_high = (np.log(end, out=np.zeros_like(end), where=above) for end in (low, high))
+        drawn = np.where(above, np.exp(log_low + (log_high - log_low) * share), low + (high - low) * share)
+        drawn = np.clip(drawn, low, high)
         whole = np.round(np.divide(drawn, step, out=np.zeros_like(drawn), where=step > 0)) * step
         return Numeric(np.where(step > 0, whole, drawn))
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_SHOWN = ("report.html", "evidence.json", "manifest.json", "run.log")
+
 
 def as_json(result: Result) -> dict[str, Any]:
     """Return what a program wants to know of a result."""
@@ -53,12 +55,12 @@ def summary(result: Result, *, new: bool) -> None:
     times.add_row(*(f"{seconds:.1f} s" for seconds in job.seconds.values()), f"{sum(job.seconds.values()):.1f} s")
     out.print(times)
     out.print()
-    places = Table(title="Where it lies", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
-    places.add_row("data", str(result.data[0].parent if len(result.data) > 1 else result.data[0]))
-    for name in ("report.html", "evidence.json", "manifest.json", "run.log"):
-        places.add_row(name.split(".", maxsplit=1)[0], str(result.folder / name))
-    places.add_row("model", f"{manifest.model_id} ({'reused' if manifest.model_reused else 'trained now'})")
-    out.print(places, soft_wrap=True)
+    out.print("[italic]Where it lies[/italic]")
+    places = {"data": str(result.data[0].parent if len(result.data) > 1 else result.data[0])}
+    places |= {name.split(".", maxsplit=1)[0]: str(result.folder / name) for name in _SHOWN}
+    places["model"] = f"{manifest.model_id} ({'reused' if manifest.model_reused else 'trained now'})"
+    for name, place in places.items():
+        out.print(f"{name:9} {escape(place)}", soft_wrap=True)
     out.print()
     _print_taste(result)
     out.print(f"\n[bold green]PASSED[/bold green]: {manifest.rows:,} synthetic rows met the gate and were delivered.")

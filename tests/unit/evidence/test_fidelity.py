@@ -8,6 +8,7 @@ from synthcredit.evidence.fidelity import associations, measure, sdmetrics_metad
 from synthcredit.evidence.model import Figure
 from synthcredit.evidence.sides import Sides, fit_bins
 from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.features import Discrete, Features
 
 
 def sides_of(tables, synthetic, train, holdout, schema) -> Sides:
@@ -152,3 +153,21 @@ def test_associations_are_cramers_v(tables):
     assert matrix[0, 2] == pytest.approx(0, abs=0.05)
     assert matrix[0, 3] == 0
     assert (matrix == matrix.T).all()
+
+
+def test_what_two_people_share_does_not_outweigh_what_half_of_them_share():
+    """Forgetting a rare pair of categories is what privacy asks for, and hardly costs a model anything."""
+    rng = np.random.default_rng(4)
+
+    def side(rows: int, *, with_rare: bool) -> Features:
+        half = rng.integers(0, 2, rows)
+        linked = np.where(rng.random(rows) < 0.8, half, rng.integers(0, 2, rows))
+        one, other = half.copy(), linked.copy()
+        if with_rare:
+            one[:3] = other[:3] = 2
+        return {"one": Discrete(one.astype(np.int32), 3), "other": Discrete(other.astype(np.int32), 3)}
+
+    sides = Sides(side(1000, with_rare=False), side(1000, with_rare=True), side(1000, with_rare=True))
+    bins = fit_bins(sides.train)
+    kept = fidelity._associations_kept(sides, bins, [("one", "other")], None)
+    assert kept.value == pytest.approx(1.0, abs=0.15)

@@ -286,7 +286,8 @@ class TestTraining:
         assert torch.equal(torch.get_rng_state(), torch_before)
 
     def test_same_seed_same_model_another_seed_another(self, model, library, training):
-        _, network = training.export(*library, given=TARGET)
+        parts, network = training.export(*library, given=TARGET)
+        network = training.calibrated(network, parts, *library, seed=5)
         for name in ("direct", "hidden0", "hidden1", "chances"):
             np.testing.assert_array_equal(getattr(network, name), getattr(model._network, name))
         other = CtganSynthesizer(CtganSettings(epochs=1, batch_size=100)).fit(make_table(100), SCHEMA, seed=6)

@@ -27,6 +27,9 @@ _DRAWS = 5
 """Draws of equal size that a pair trend is averaged over, to be sure of the third digit."""
 _SIGNAL_SIGMAS = 10.0
 """Associations are there to be kept where they are this far above chance; below, their kept share is noise."""
+_COMMON_ROWS = 10
+_COMMON_SHARE = 0.02
+"""A state that fewer training rows have is merged with the other rare ones before associations are compared."""
 
 States = Mapping[str, NDArray[np.int64]]
 Pairs = Sequence[tuple[str, str]]
@@ -158,7 +161,11 @@ def _associations_kept(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs, why_
 
 def _cross_products(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs) -> tuple[float, float, float]:
     """Return train by holdout, synthetic by holdout, and the first one's standard deviation without any dependence."""
-    states = [cut(side, bins) for side in (sides.synthetic, sides.train, sides.holdout)]
+    merged = _common_states(cut(sides.train, bins), bins)
+    states = [
+        {name: merged[name][of] for name, of in cut(side, bins).items()}
+        for side in (sides.synthetic, sides.train, sides.holdout)
+    ]
     margins = {name: np.bincount(of, minlength=bins[name].size) / len(of) for name, of in states[1].items()}
     signal = of_synthetic = cells = 0.0
     for a, b in pairs:
@@ -172,6 +179,27 @@ def _cross_products(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs) -> tupl
         signal += float(residuals[1] @ residuals[2])
         cells += (np.count_nonzero(margins[a]) - 1) * (np.count_nonzero(margins[b]) - 1)
     return signal, of_synthetic, float(np.sqrt(cells / (rows_of(sides.train) * rows_of(sides.holdout))))
+
+
+def _common_states(train: States, bins: Mapping[str, Bin]) -> dict[str, NDArray[np.int64]]:
+    """Return, by column, which state stands for each: rare ones (in training) share one with the next more common.
+
+    Pearson's residual gives a cell the more weight the rarer it is: two categories that the same two people have would
+    count as much as two that half of all people have, and a model that rightly forgets two people would seem to know
+    nothing.
+    """
+    common = {}
+    for name, states in train.items():
+        counts = np.bincount(states, minlength=bins[name].size)
+        order = np.argsort(counts, kind="stable")
+        least = max(_COMMON_ROWS, _COMMON_SHARE * len(states))
+        # From the rarest on, as many as it takes for the group, and every state outside it, to be common.
+        alone = (counts[order].cumsum() - counts[order] >= least) & (counts[order] >= least)
+        last = int(np.argmax(alone)) if alone.any() else len(order)
+        together = order[:last]
+        common[name] = np.arange(len(counts))
+        common[name][together] = together[:1]
+    return common
 
 
 def associations(features: Features, bins: Mapping[str, Bin]) -> NDArray[np.float64]:

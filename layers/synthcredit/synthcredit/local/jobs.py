@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from synthcredit.errors import NotFoundError, Problem
 from synthcredit.jobs.job import Job
-from synthcredit.local.storage import refusals, write_whole
+from synthcredit.local.storage import beside, refusals, write_whole
 
 
 class FolderJobs:
@@ -25,15 +23,14 @@ class FolderJobs:
             self.root.mkdir(parents=True, exist_ok=True)
             # Written beside its place, then linked there: the link fails where the job exists, and no reader ever
             # sees half a file.
-            handle, name = tempfile.mkstemp(dir=self.root, prefix=f".{path.name}.")
+            partial = beside(path)
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_bytes(job))
-                path.hardlink_to(name)
+                partial.write_bytes(_bytes(job))
+                path.hardlink_to(partial)
             except FileExistsError:
                 return False
             finally:
-                Path(name).unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
         return True
 
     def get(self, job_id: str) -> Job:

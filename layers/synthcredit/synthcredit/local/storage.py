@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from synthcredit.errors import Problem, StorageError
 
@@ -39,15 +39,18 @@ def refusals(place: Path) -> Iterator[None]:
         raise storage_error(error, str(place)) from error
 
 
+def beside(path: Path) -> Path:
+    """Return a hidden path in the same folder that nobody else uses, to write to before a rename."""
+    return path.with_name(f".{path.name}.{uuid4().hex[:12]}.partial")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file atomically."""
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        partial = Path(name)
+        partial = beside(path)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
+            partial.write_bytes(content)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -57,7 +60,7 @@ def copy_whole(source: Path, path: Path) -> None:
     """Put a copy of a file at a path atomically: a hard link where the disk can, the bytes elsewhere."""
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = beside(path)
         try:
             link_or_copy(source, partial)
             partial.replace(path)

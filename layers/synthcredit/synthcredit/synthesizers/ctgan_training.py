@@ -110,8 +110,7 @@ def train(
     model = fit_library(columns, settings, seed=seed, progress=progress)
     given = _place_of_condition(encoded, schema.target)
     parts, network = export(model, columns, given=given)
-    shares = choice_shares(model, columns, given)
-    return parts, calibrate(network, parts, shares, generator(seed, "ctgan/calibrate"))
+    return parts, calibrated(network, parts, model, columns, seed=seed)
 
 
 def _place_of_condition(encoded: Mapping[str, Encoded], target: str | None) -> int | None:
@@ -233,6 +232,14 @@ def frame(encoded: list[Encoded]) -> tuple[pd.DataFrame, list[str]]:
         if column.standardised is not None:
             table[f"{place}:value"] = column.standardised
     return pd.DataFrame(table), [name for name in table if name.endswith(":state")]
+
+
+def calibrated(
+    network: Network, parts: tuple[Part, ...], model: CTGAN, encoded: list[Encoded], *, seed: int
+) -> Network:
+    """Return an exported network whose choices are made as often as in the training rows."""
+    shares = choice_shares(model, encoded, network.given)
+    return calibrate(network, parts, shares, generator(seed, "ctgan/calibrate"))
 
 
 def choice_shares(model: CTGAN, encoded: list[Encoded], given: int | None) -> NDArray[np.float64]:

@@ -89,7 +89,7 @@ def test_the_same_rows_give_the_same_bytes_however_they_are_batched(tmp_path):
         assert write.write_part(rows.to_batches(max_chunksize=size), SCHEMA, tmp_path / str(size)) == 180_000
     assert len({(tmp_path / str(size)).read_bytes() for size in sizes}) == 1
     groups = pq.ParquetFile(tmp_path / "1000").metadata
-    assert [groups.row_group(i).num_rows for i in range(2)] == [131_072, 48_928]
+    assert [groups.row_group(i).num_rows for i in range(3)] == [65_536, 65_536, 48_928]
 
 
 def test_parquet(parts, tmp_path):

@@ -22,7 +22,7 @@ from synthcredit.datasets.arrow import arrow_schema, arrow_type, to_original_nam
 from synthcredit.datasets.schema import Column, Dtype, TableSchema
 from synthcredit.errors import Problem, StorageError
 
-ROW_GROUP_ROWS = 1 << 17
+ROW_GROUP_ROWS = 1 << 16
 """Rows of one Parquet row group, whatever the batches: part of what makes the bytes reproducible."""
 _BATCH_ROWS = 1 << 15
 _COMPRESSION = "zstd"

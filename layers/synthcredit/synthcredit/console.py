@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_SHOWN = ("report.html", "evidence.json", "manifest.json", "run.log")
+_SHOWN = {"report": "report.html", "evidence": "evidence.json", "manifest": "manifest.json", "log": "run.log"}
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def summary(result: Result, *, new: bool) -> None:
     out.print()
     out.print("[italic]Where it lies[/italic]")
     places = {"data": str(result.data[0].parent if len(result.data) > 1 else result.data[0])}
-    places |= {name.split(".", maxsplit=1)[0]: str(result.folder / name) for name in _SHOWN}
+    places |= {name: str(result.folder / file) for name, file in _SHOWN.items()}
     places["model"] = f"{manifest.model_id} ({'reused' if manifest.model_reused else 'trained now'})"
     for name, place in places.items():
         out.print(f"{name:9} {escape(place)}", soft_wrap=True)

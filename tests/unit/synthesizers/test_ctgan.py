@@ -18,8 +18,9 @@ from safetensors.numpy import load_file
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError, Problem, StoppedError
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers import codec, ctgan, modelfile
-from synthcredit.synthesizers.ctgan import CtganSynthesizer, Network, Part
+from synthcredit.synthesizers import codec, ctgan_network, modelfile
+from synthcredit.synthesizers.ctgan import CtganSynthesizer
+from synthcredit.synthesizers.ctgan_network import Network, Part
 from synthcredit.synthesizers.features import Discrete, Numeric
 from synthcredit.synthesizers.protocol import silent
 from synthcredit.synthesizers.settings import CtganSettings
@@ -189,7 +190,7 @@ class TestSameAsTheLibrary:
                     span[:] = np.where(span == span.max(axis=0), 1000.0, 0.0)
                     row += options
         assert row == len(ours_in)
-        ours = list(ctgan.read_outputs(ours_in, parts, np.random.default_rng(2), given=given, conditions=known))
+        ours = list(ctgan_network.read_outputs(ours_in, parts, np.random.default_rng(2), given=given, conditions=known))
         for place, (part, column) in enumerate(zip(parts, encoded, strict=True)):
             codes = (
                 theirs[f"{place}:state"].astype(int).to_numpy() if len(part.states) > 1 else np.zeros(300, dtype=int)
@@ -203,7 +204,7 @@ class TestSameAsTheLibrary:
     def test_the_choice_has_the_distribution_of_the_gumbel_softmax(self):
         logits = np.array([1.5, -0.5, 0.0, -3.0], dtype=np.float32)
         rows = 400_000
-        chosen = ctgan._choose(np.repeat(logits[:, None], rows, axis=1), np.random.default_rng(4))
+        chosen = ctgan_network._choose(np.repeat(logits[:, None], rows, axis=1), np.random.default_rng(4))
         expected = np.exp(logits) / np.exp(logits).sum()
         # Five standard deviations of a share: at most 5 * .5 / sqrt(400,000).
         np.testing.assert_allclose(np.bincount(chosen, minlength=4) / rows, expected, atol=0.004)
@@ -578,7 +579,9 @@ class TestHostileFiles:
         noise = np.random.default_rng(0).standard_normal((3, 1000), dtype=np.float32)
         conditions = np.zeros(1000, dtype=np.intp)
         outputs = network.forward(noise, conditions)
-        codes, values = ctgan.read_outputs(outputs, parts, np.random.default_rng(0), given=None, conditions=conditions)
+        codes, values = ctgan_network.read_outputs(
+            outputs, parts, np.random.default_rng(0), given=None, conditions=conditions
+        )
         assert set(codes) <= {0.0, 1.0}
         assert np.isfinite(values).all()
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthcredit.synthesizers.ctgan import Network, Part, read_outputs
 from synthcredit.synthesizers.ctgan_calibration import calibrate
+from synthcredit.synthesizers.ctgan_network import Network, Part, read_outputs
 
 NO_MODES = np.empty(0)
 PARTS = (

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthcredit.synthesizers.ctgan import Floats, Network, Part
+from synthcredit.synthesizers.ctgan_network import Floats, Network, Part
 
 _ROWS = 8192
 _ROUNDS = 50

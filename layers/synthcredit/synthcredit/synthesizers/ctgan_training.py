@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_limits
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import generator
-from synthcredit.synthesizers.ctgan import Network, Part
 from synthcredit.synthesizers.ctgan_calibration import calibrate
+from synthcredit.synthesizers.ctgan_network import Network, Part
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
 from synthcredit.synthesizers.protocol import Progress
 from synthcredit.synthesizers.settings import CtganSettings

@@ -171,7 +171,7 @@ def test_the_shipped_ctgan_gives_data_at_once_without_torch(cli, german_credit, 
     blocked = tmp_path / "blocked"
     blocked.mkdir()
     for name in ("torch", "sdv", "ctgan"):
-        (blocked / f"{name}.py").write_text("raise ImportError('must not be needed')")
+        (blocked / f"{name}.py").write_text("raise ModuleNotFoundError('must not be needed')")
     done = cli(
         "run", "--data", german_credit, "--target", "creditability", "--synthesizer", "ctgan", "--json",
         env={"PYTHONPATH": str(blocked)},

@@ -31,6 +31,14 @@ def test_what_is_registered_appears_and_nothing_else(catalogue, tmp_path):
     }
 
 
+def test_whoever_changes_delivered_data_does_not_change_the_record_of_it(catalogue, tmp_path):
+    catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES)
+    delivered = tmp_path / "out" / "1" / "data" / "loans" / "part-00000.parquet"
+    delivered.write_text("changed by hand")
+    kept = tmp_path / "lake" / "jobs" / "1" / "data" / "loans" / "part-00000.parquet"
+    assert kept.read_text() == "data/loans/part-00000.parquet"
+
+
 def test_registering_twice_is_as_once(catalogue, tmp_path):
     first = catalogue.register("1", {"loans": "jobs/1/data/loans/"}, FILES)
     (tmp_path / "out" / "1" / "stale").write_text("from an earlier run")

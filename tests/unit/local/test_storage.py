@@ -38,7 +38,15 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path):
         storage.write_whole(tmp_path / "here" / "file.json", b"one")
 
 
-def test_copies_fall_back_to_bytes_where_links_are_not_to_be_had(tmp_path, monkeypatch):
+def test_a_copy_is_a_file_of_its_own(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(b"rows")
+    storage.copy_whole(source, tmp_path / "out" / "copy")
+    assert (tmp_path / "out" / "copy").read_bytes() == b"rows"
+    assert not (tmp_path / "out" / "copy").samefile(source)
+
+
+def test_links_fall_back_to_bytes_where_they_are_not_to_be_had(tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.write_bytes(b"rows")
 
@@ -46,6 +54,6 @@ def test_copies_fall_back_to_bytes_where_links_are_not_to_be_had(tmp_path, monke
         raise OSError(errno.EXDEV, "no links between disks")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    storage.copy_whole(source, tmp_path / "out" / "copy")
-    assert (tmp_path / "out" / "copy").read_bytes() == b"rows"
-    assert not (tmp_path / "out" / "copy").samefile(source)
+    storage.link_or_copy(source, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"rows"
+    assert not (tmp_path / "copy").samefile(source)

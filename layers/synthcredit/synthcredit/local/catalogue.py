@@ -19,7 +19,7 @@ class FolderCatalogue:
         self._objects = objects
 
     def register(self, job_id: str, tables: dict[str, str], files: Sequence[str]) -> dict[str, str]:
-        """Link everything into a folder beside its place, then rename it: half a dataset is never seen."""
+        """Bring everything into a folder beside its place, then rename it: half a dataset is never seen."""
         goal = self.out / job_id
         keys = [*files, *(key for prefix in tables.values() for key in self._objects.keys(prefix))]
         prefix = f"jobs/{job_id}/"
@@ -32,7 +32,9 @@ class FolderCatalogue:
                     place = partial / key.removeprefix(prefix)
                     place.parent.mkdir(parents=True, exist_ok=True)
                     with self._objects.fetch(key) as path:
-                        link_or_copy(path, place)
+                        # Data is copied: whoever changes a delivered file must not change the record of it. The log is
+                        # linked, since it goes on.
+                        (shutil.copy2 if "/data/" in key else link_or_copy)(path, place)
                 shutil.rmtree(goal, ignore_errors=True)
                 partial.rename(goal)
             finally:

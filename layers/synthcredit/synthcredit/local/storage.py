@@ -57,12 +57,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def copy_whole(source: Path, path: Path) -> None:
-    """Put a copy of a file at a path atomically: a hard link where the disk can, the bytes elsewhere."""
+    """Put a copy of a file at a path, atomically."""
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = beside(path)
         try:
-            link_or_copy(source, partial)
+            shutil.copy2(source, partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

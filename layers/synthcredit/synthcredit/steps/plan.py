@@ -184,7 +184,9 @@ def _training_of(card: ModelCard, source: ModelSource, world: World) -> Training
 
 def _check_room(request: JobRequest, made: Plan, world: World) -> None:
     free = world.objects.free_bytes()
-    needed = request.rows * len(made.training.table_schema.columns) * BYTES_A_VALUE * len(request.deliver)
+    # Once in the lake, and once more in each form that is delivered.
+    values = request.rows * len(made.training.table_schema.columns)
+    needed = values * BYTES_A_VALUE * (1 + len(request.deliver))
     if free is not None and needed > free:
         raise InvalidInputError(
             Problem(

@@ -111,8 +111,10 @@ def _print_taste(result: Result) -> None:
 def models_table(cards: list[ModelCard]) -> Table:
     """Return the models as a table, a line each."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("model", "target", "train rows", "released", "made", "expires"):
-        table.add_column(name, no_wrap=name == "model", justify="right" if "r" in name[-2:] else "left")
+    table.add_column("model", no_wrap=True)
+    table.add_column("target", overflow="fold")
+    for name in ("learned", "released", "made"):
+        table.add_column(name, no_wrap=True, justify="right")
     for card in cards:
         table.add_row(
             card.model_id,
@@ -120,7 +122,6 @@ def models_table(cards: list[ModelCard]) -> Table:
             f"{card.split.train_rows:,}",
             f"{card.rows_released:,}",
             f"{card.created_at:%Y-%m-%d}",
-            f"{card.expires_at:%Y-%m-%d}" if card.expires_at else "never",
         )
     return table
 
@@ -136,6 +137,7 @@ def card_table(card: ModelCard) -> Table:
         "fit": f"{card.fit_seconds:.1f} s, seed {card.seed}, {card.created_at:%Y-%m-%d %H:%M UTC}",
         "scores": ", ".join(f"{name} {value:.3f}" for name, value in card.scores.items()) or "not assessed yet",
         "released": f"{card.rows_released:,} rows in {len(card.released)} jobs",
+        "expires": f"{card.expires_at:%Y-%m-%d}" if card.expires_at else "never",
         "licence": card.licence,
     }
     for name, value in rows.items():

@@ -138,6 +138,32 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(cli, german_credit, tmp_p
     assert len(untouched) >= 2
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes by /proc")
+def test_a_killed_run_leaves_no_process_behind(german_credit, tmp_path):
+    args = ("run", "--data", german_credit, "--target", "creditability", "--rows", "3000000", "--workers", "2")
+    process = subprocess.Popen(
+        [SYNTHCREDIT, *map(str, args)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".synthcredit/lake/jobs/*/shards/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) >= 2
+    process.kill()
+    process.wait()
+    while any(map(_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_alive, children))
+
+
+def _alive(pid: str) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_path):
     assert cli("run", "--data", german_credit, "--target", "creditability", "--out", "made.csv").returncode == 0
     printed = cli("schema", german_credit, "--target", "creditability")

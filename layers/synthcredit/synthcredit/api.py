@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -399,17 +399,3 @@ def _uri(data: Data, home: Path) -> str:
     if not path.exists():
         write_whole(path, content)
     return str(path)
-
-
-__all__: Sequence[str] = (
-    "Assessment",
-    "Result",
-    "assess",
-    "detect_schema",
-    "generate",
-    "load_model",
-    "models",
-    "run",
-    "run_request",
-    "train",
-)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 
 from filelock import FileLock, Timeout
 
@@ -186,7 +188,7 @@ class Workflow:
         # spawn, since a fork of a process with running threads can hang; and one BLAS thread each, since the
         # processes already share the processors.
         with _environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"):
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
             try:
                 for future in as_completed([pool.submit(_generate, job_id, n, self.home, self.out) for n in shards]):
                     yield future.result()
@@ -225,6 +227,13 @@ class Workflow:
             raise ConflictError(
                 Problem(f"job {job_id}", "it is running in another process", "Wait for it to end.")
             ) from None
+
+
+def _end_with_parent() -> None:
+    """Let a process end when the one that started it is killed; by itself it would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _generate(job_id: str, shard: int, home: Path, out: Path) -> int:

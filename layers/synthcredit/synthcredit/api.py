@@ -21,6 +21,7 @@ from synthcredit import __version__
 from synthcredit.errors import NotFoundError, Problem, SynthcreditError
 from synthcredit.evidence.gate import Gate, verdict
 from synthcredit.evidence.model import Evidence, Finding
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.manifest import Manifest
 from synthcredit.jobs.request import DatasetSource, Format, JobRequest, ModelSource, SynthesizerChoice, parse_request
@@ -313,11 +314,11 @@ def load_model(model_id: str, home: str | Path | None = None) -> Synthesizer:
 
     Nothing is proven this way: for data that leaves your hands use `generate`.
     """
-    from synthcredit.synthesizers import modelfile, registry
+    from synthcredit.synthesizers import protocol
 
     place = _home(home)
     with open_world(place, place).models.fetch(model_id) as path:
-        return registry.family(modelfile.family_of(path)).load_class().load(path)
+        return protocol.load_model(path)
 
 
 def detect_schema(data: Data, *, target: str | None = None, home: str | Path | None = None) -> TableSchema:
@@ -332,8 +333,6 @@ def request_key(request: JobRequest) -> str:
 
     So the same command again continues an interrupted run, and other data under the same name is another job.
     """
-    from synthcredit.datasets.read import file_hash
-
     source = request.source
     paths = [source.uri, source.holdout] if isinstance(source, DatasetSource | ModelSource) else []
     contents = [file_hash(Path(path)) for path in paths if path and Path(path).is_file()]

@@ -5,9 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthcredit.datasets.detect import detect_schema
-from synthcredit.datasets.read import file_hash, read_table
+from synthcredit.datasets.read import read_table
 from synthcredit.datasets.source import open_source
 from synthcredit.errors import InvalidInputError, NotFoundError
+from synthcredit.hashing import file_hash
 
 ROWS = [f"{i},{'xyz'[i % 3]}" for i in range(40)]
 

@@ -7,8 +7,8 @@ import pytest
 from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.datasets.split import Rule, Split
 from synthcredit.errors import ModelFileError, NotFoundError
+from synthcredit.hashing import file_hash
 from synthcredit.local.models import FolderModels
-from synthcredit.steps.files import sha256
 from synthcredit.synthesizers.card import ModelCard
 
 SCHEMA = TableSchema(
@@ -30,7 +30,7 @@ def _card(model_id, file, **changes) -> ModelCard:
             "data_uri": "loans.csv",
             "data_hash": "d",
             "split": Split(rule=Rule.ROWS, train_rows=7, holdout_rows=3, hash="s"),
-            "model_hash": sha256(file),
+            "model_hash": file_hash(file),
             "created_at": datetime(2026, 1, 1, tzinfo=UTC),
             "fit_seconds": 1,
             "packages": {},

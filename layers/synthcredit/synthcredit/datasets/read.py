@@ -15,10 +15,8 @@ from synthcredit.datasets.arrow import arrow_schema, arrow_type
 from synthcredit.datasets.convert import Converted, convert, is_marker, trimmed
 from synthcredit.datasets.profile import Fault, Faults
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
-from synthcredit.datasets.source import Source, file_hash, infinite, open_source
+from synthcredit.datasets.source import Source, infinite, open_source
 from synthcredit.errors import Problem, raise_all
-
-__all__ = ["file_hash", "read_table"]
 
 
 def read_table(path: Path, schema: TableSchema) -> pa.Table:

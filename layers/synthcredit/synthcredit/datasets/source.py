@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,12 +26,6 @@ _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".psv", ".tab")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 1 << 16
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file in hex, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Source(ABC):

@@ -135,12 +135,10 @@ def _usefulness(evidence: Evidence, limits: Thresholds) -> Finding:
         f"A model trained on synthetic rows is {loss.value:.3f} behind one trained on real rows{_interval(loss)}; "
         f"this fails where all of the interval is above {limits.max_tstr_loss:.3f}."
     )
-    if bound <= limits.max_tstr_loss:
-        return Finding(part=part, status=Status.PASSED, reason=reason)
-    return Finding(
-        part=part,
-        status=Status.FAILED,
-        reason=reason,
+    return _judged(
+        part,
+        reason,
+        good=bound <= limits.max_tstr_loss,
         try_this="Train longer (epochs) or on more rows, or use synthesizer 'trees'. Data that is not for modelling "
         "may pass with a larger gate.max_tstr_loss.",
     )
@@ -162,12 +160,10 @@ def _pair_trends(evidence: Evidence, limits: Thresholds) -> Finding:
         good = good and kept.value >= limits.min_associations_kept
     elif kept is not None and kept.why_not:
         reason += f" Associations kept was not judged: {kept.why_not}."
-    if good:
-        return Finding(part=part, status=Status.PASSED, reason=reason)
-    return Finding(
-        part=part,
-        status=Status.FAILED,
-        reason=reason,
+    return _judged(
+        part,
+        reason,
+        good=good,
         try_this="Train longer (epochs) or on more rows, or use synthesizer 'trees'; the report shows the columns and "
         "associations that are furthest off.",
     )
@@ -194,15 +190,19 @@ def _copies(evidence: Evidence, limits: Thresholds) -> Finding:
         )
         findings.append((sentence, excess.low <= limits.max_copied_excess))
     reason = " ".join(sentence for sentence, _ in findings)
-    if all(good for _, good in findings):
-        return Finding(part=part, status=Status.PASSED, reason=reason)
-    return Finding(
-        part=part,
-        status=Status.FAILED,
-        reason=reason,
+    return _judged(
+        part,
+        reason,
+        good=all(good for _, good in findings),
         try_this="Use a model that generalises more: larger leaves for 'trees', fewer epochs for networks, or more "
         "training rows. Copies must not be filtered out afterwards: that tells who was in the training data.",
     )
+
+
+def _judged(part: str, reason: str, *, good: bool, try_this: str) -> Finding:
+    if good:
+        return Finding(part=part, status=Status.PASSED, reason=reason)
+    return Finding(part=part, status=Status.FAILED, reason=reason, try_this=try_this)
 
 
 def _not_judged(part: str, measure: Measure | None, try_this: str, *, required: bool = True) -> Finding:

@@ -10,8 +10,8 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from synthcredit.errors import ModelFileError, NotFoundError, Problem
+from synthcredit.hashing import file_hash
 from synthcredit.local.storage import refusals, write_whole
-from synthcredit.steps.files import sha256
 from synthcredit.synthesizers.card import ModelCard
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
@@ -52,7 +52,7 @@ class FolderModels:
             raise NotFoundError(
                 Problem("model_id", f"there is no model '{model_id}'", "See `synthcredit models` for all models.")
             )
-        if sha256(path) != card.model_hash:
+        if file_hash(path) != card.model_hash:
             raise ModelFileError(
                 Problem(
                     f"model {model_id}",

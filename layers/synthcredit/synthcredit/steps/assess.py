@@ -18,8 +18,8 @@ from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.steps.files import data_prefix, job_key, read_document, write_document
 from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers import modelfile, registry
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.protocol import Progress, load_model, silent
 
 PROOF_ROWS = 10_000
 """Rows that are measured at the least: what a few rows show is mostly chance, so the model shows more of them."""
@@ -79,7 +79,7 @@ def _proof(job: Job, plan: Plan, world: World) -> tuple[pa.Table, tuple[str, ...
     more = PROOF_ROWS - rows
     first = -(-rows // BLOCK_ROWS) * BLOCK_ROWS
     with world.models.fetch(plan.model_id) as file:
-        model = registry.family(modelfile.family_of(file)).load_class().load(file)
+        model = load_model(file)
         batches = list(model.sample(more, job.request.seed, first_row=first))
     note = f"{rows:,} rows are too few to prove much, so they were measured with {more:,} more of the same model."
     return pa.concat_tables([delivered, pa.Table.from_batches(batches)]), (note,)

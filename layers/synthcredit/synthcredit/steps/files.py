@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -40,9 +38,3 @@ def write_document(objects: ObjectStore, key: str, document: BaseModel) -> None:
         path = folder / "document.json"
         path.write_text(document.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
         objects.put(path, key)
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

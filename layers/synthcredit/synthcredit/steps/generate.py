@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.datasets import write
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
-from synthcredit.steps.files import data_prefix, job_key, read_document, sha256, write_document
-from synthcredit.synthesizers import modelfile, registry
+from synthcredit.steps.files import data_prefix, job_key, read_document, write_document
+from synthcredit.synthesizers.protocol import load_model
 
 
 class ShardResult(BaseModel):
@@ -37,10 +38,10 @@ def generate(job_id: str, shard: int, world: World) -> ShardResult:
     piece = plan.shards[shard]
     key = data_prefix(job_id, plan.training.table_schema.name) + piece.file
     with world.models.fetch(plan.model_id) as file, world.objects.scratch() as folder:
-        model = registry.family(modelfile.family_of(file)).load_class().load(file)
+        model = load_model(file)
         part = folder / piece.file
         write.write_part(model.sample(piece.rows, seed, first_row=piece.first_row), model.schema, part)
-        result = ShardResult(key=key, rows=piece.rows, size=part.stat().st_size, sha256=sha256(part))
+        result = ShardResult(key=key, rows=piece.rows, size=part.stat().st_size, sha256=file_hash(part))
         world.objects.put(part, key)
     # The note comes last: a shard that was killed before it is made again, the same to the byte.
     write_document(world.objects, note, result)

@@ -12,6 +12,7 @@ from synthcredit.datasets import detect, read
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Rule, Split, given_holdout, split_rows
 from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan, Training, choose_model, cut_into_shards
 from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
@@ -92,7 +93,7 @@ def plan_training(
         training = Training(
             dataset=schema.name,
             data_uri=source.uri,
-            data_hash=read.file_hash(data),
+            data_hash=file_hash(data),
             table_schema=schema,
             split=_split(table, schema, source, holdout),
             synthesizer=choice.name,
@@ -118,7 +119,7 @@ def _split(table: pa.Table, schema: TableSchema, source: DatasetSource, holdout:
     if holdout is None or source.holdout is None:
         return split_rows(table, schema.customer)[0]
     rows = read.read_table(holdout, schema).num_rows
-    return given_holdout(table.num_rows, rows, uri=source.holdout, file_hash=read.file_hash(holdout))
+    return given_holdout(table.num_rows, rows, uri=source.holdout, file_hash=file_hash(holdout))
 
 
 def read_sides(training: Training, world: World) -> tuple[pa.Table, pa.Table]:
@@ -134,7 +135,7 @@ def read_sides(training: Training, world: World) -> tuple[pa.Table, pa.Table]:
         The data is no longer what the model was trained on, so that no holdout of it is known.
     """
     with world.objects.source(training.data_uri) as data:
-        _require_same(read.file_hash(data), training.data_hash, training.data_uri)
+        _require_same(file_hash(data), training.data_hash, training.data_uri)
         table = read.read_table(data, training.table_schema)
     if training.split.rule is not Rule.GIVEN:
         split, train, holdout = split_rows(table, training.split.customer)
@@ -142,7 +143,7 @@ def read_sides(training: Training, world: World) -> tuple[pa.Table, pa.Table]:
         return train, holdout
     assert training.split.holdout_uri is not None  # noqa: S101 - the split's own validator holds it
     with world.objects.source(training.split.holdout_uri) as path:
-        _require_same(read.file_hash(path), training.split.hash, training.split.holdout_uri)
+        _require_same(file_hash(path), training.split.hash, training.split.holdout_uri)
         return table, read.read_table(path, training.table_schema)
 
 

@@ -8,15 +8,17 @@ from contextlib import ExitStack
 from synthcredit.datasets import write
 from synthcredit.evidence.gate import judge
 from synthcredit.evidence.model import Evidence
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.manifest import Manifest, Output, dataset_hash
 from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import Format
 from synthcredit.packages import versions
 from synthcredit.ports import World
-from synthcredit.steps.files import data_prefix, job_key, job_prefix, read_document, sha256, write_document
+from synthcredit.steps.files import data_prefix, job_key, job_prefix, read_document, write_document
 from synthcredit.steps.generate import ShardResult, result_key
 from synthcredit.steps.standing import step
+from synthcredit.synthesizers.card import ModelCard
 
 _ALSO_SHOWN = ("report.html", "evidence.json", "manifest.json", "run.log")
 
@@ -34,23 +36,20 @@ def publish(job_id: str, world: World) -> dict[str, str]:
         shards = [read_document(world.objects, result_key(job_id, s.number), ShardResult) for s in plan.shards]
         converted = [_convert(form, job, plan, shards, world) for form in job.request.deliver if form != Format.PARQUET]
         parquet = [_output(shard) for shard in shards] if Format.PARQUET in job.request.deliver else []
-        manifest = _manifest(job, plan, shards, [*parquet, *converted], world)
+        evidence = read_document(world.objects, job_key(job_id, "evidence.json"), Evidence)
+        manifest = _manifest(job, plan, shards, [*parquet, *converted], evidence, world.models.find(plan.model_id))
         write_document(world.objects, job_key(job_id, "manifest.json"), manifest)
         table = plan.training.table_schema.name
         tables = {table: data_prefix(job_id, table)} if parquet else {}
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
         scores = {
             str(measure.name): measure.value
-            for measure in (*_evidence(job_id, world).fidelity, *_evidence(job_id, world).utility)
+            for measure in (*evidence.fidelity, *evidence.utility)
             if measure.value is not None
         }
         world.models.note_release(plan.model_id, job_id, job.request.rows, scores)
         world.jobs.update(world.jobs.get(job_id).model_copy(update={"results": places}))
         return places
-
-
-def _evidence(job_id: str, world: World) -> Evidence:
-    return read_document(world.objects, job_key(job_id, "evidence.json"), Evidence)
 
 
 def _shown(job_id: str, converted: Sequence[Output], world: World) -> list[str]:
@@ -72,14 +71,20 @@ def _convert(form: Format, job: Job, plan: Plan, shards: Sequence[ShardResult], 
         folder = stack.enter_context(world.objects.scratch())
         path = folder / f"{schema.name}.{form}"
         write.write_tables(parts, schema, form, path)
-        output = Output(name=name, rows=job.request.rows, size=path.stat().st_size, sha256=sha256(path))
+        output = Output(name=name, rows=job.request.rows, size=path.stat().st_size, sha256=file_hash(path))
         world.objects.put(path, job_prefix(job.job_id) + name)
     return output
 
 
-def _manifest(job: Job, plan: Plan, shards: Sequence[ShardResult], outputs: Sequence[Output], world: World) -> Manifest:
+def _manifest(
+    job: Job,
+    plan: Plan,
+    shards: Sequence[ShardResult],
+    outputs: Sequence[Output],
+    evidence: Evidence,
+    card: ModelCard | None,
+) -> Manifest:
     training = plan.training
-    card = world.models.find(plan.model_id)
     return Manifest(
         job_id=job.job_id,
         created_at=job.created_at,
@@ -95,6 +100,6 @@ def _manifest(job: Job, plan: Plan, shards: Sequence[ShardResult], outputs: Sequ
         rows=job.request.rows,
         dataset_hash=dataset_hash(shard.sha256 for shard in shards),
         outputs=tuple(outputs),
-        findings=tuple(judge(_evidence(job.job_id, world), job.request.gate)),
+        findings=tuple(judge(evidence, job.request.gate)),
         packages=versions(),
     )

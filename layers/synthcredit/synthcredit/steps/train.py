@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import now
 from synthcredit.jobs.planning import Plan, Training
 from synthcredit.packages import versions
 from synthcredit.ports import World
-from synthcredit.steps.files import job_key, read_document, sha256
+from synthcredit.steps.files import job_key, read_document
 from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
@@ -54,7 +55,7 @@ def train_model(training: Training, world: World, progress: Progress = silent) -
             data_uri=training.data_uri,
             data_hash=training.data_hash,
             split=training.split,
-            model_hash=sha256(path),
+            model_hash=file_hash(path),
             created_at=now(),
             expires_at=now() + LIFETIME,
             fit_seconds=round(seconds, 3),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers import modelfile
+from synthcredit.synthesizers import modelfile, registry
 from synthcredit.synthesizers.codec import decode, encode
 from synthcredit.synthesizers.features import Features
 from synthcredit.synthesizers.settings import Settings
@@ -163,3 +163,14 @@ class Synthesizer(ABC):
         ValueError, KeyError, TypeError
             Anything does not fit; the caller turns these into `ModelFileError`.
         """
+
+
+def load_model(path: Path) -> Synthesizer:
+    """Read a model file of whichever family it is.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged or hostile.
+    """
+    return registry.family(modelfile.family_of(path)).load_class().load(path)

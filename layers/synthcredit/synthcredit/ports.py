@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.jobs.job import Job
 from synthcredit.synthesizers.card import ModelCard
 
@@ -77,7 +78,13 @@ class JobStore(Protocol):
         """
 
     def update(self, job: Job) -> None:
-        """Replace a job."""
+        """Replace a job.
+
+        Raises
+        ------
+        StoppedError
+            The job was closed meanwhile, by somebody else, and stays so.
+        """
 
     def all(self) -> Iterator[Job]:
         """Yield every job, newest first."""
@@ -110,10 +117,20 @@ class ModelRegistry(Protocol):
         """Note on the card what a job released and how it scored; the same job counts once."""
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """One table of Parquet files that is to be seen by analysts."""
+
+    dataset: str
+    schema: TableSchema
+    prefix: str
+    """Key prefix of the files: ``jobs/<job_id>/data/<table>/``."""
+
+
 class Catalogue(Protocol):
     """What analysts see: a dataset becomes visible by one registration."""
 
-    def register(self, job_id: str, tables: dict[str, str], files: Sequence[str]) -> dict[str, str]:
+    def register(self, job_id: str, tables: Sequence[PublishedTable], files: Sequence[str]) -> dict[str, str]:
         """Make a job's results visible, all at once; twice is as once.
 
         Parameters
@@ -121,7 +138,7 @@ class Catalogue(Protocol):
         job_id
             The job.
         tables
-            Key prefix of the Parquet files by table name.
+            The tables of Parquet files.
         files
             Keys of everything else: report, evidence, manifest, data in other formats.
 
@@ -131,12 +148,39 @@ class Catalogue(Protocol):
             Where each table (by name) and each file (by file name) is now.
         """
 
+    def withdraw(self, job_id: str, tables: Sequence[PublishedTable]) -> None:
+        """Take a job's tables out of sight again; no matter whether they were in it."""
+
 
 class EventBus(Protocol):
     """Announcements to people and programs."""
 
     def emit(self, detail_type: str, detail: dict[str, Any]) -> None:
         """Announce something; links instead of data."""
+
+
+class Executions(Protocol):
+    """Running the state machine on jobs that were put."""
+
+    def start(self, job_id: str) -> None:
+        """Start the execution that has the job's name; one that was started stays as it is."""
+
+    def stop(self, job_id: str) -> None:
+        """Stop a job's execution; one that has ended, or never began, stays as it is."""
+
+
+class Links(Protocol):
+    """Links that work for a while without any other right."""
+
+    def download(self, key: str) -> str:
+        """Return a link to read the file at a key."""
+
+    def upload(self, name: str, size: int) -> tuple[str, str]:
+        """Return a link to put (HTTP PUT) a file of a size in bytes into the inbox, and the URI it will have there."""
+
+    @property
+    def seconds(self) -> int:
+        """How long a link works."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthcredit.jobs.placement import Placement
 from synthcredit.jobs.request import JobRequest
 
 
@@ -20,6 +21,11 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     STOPPED = "stopped"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the job has come to its end."""
+        return self in (State.SUCCEEDED, State.FAILED, State.STOPPED)
 
 
 class Failure(BaseModel):
@@ -45,7 +51,10 @@ class Job(BaseModel):
     created_at: datetime
     updated_at: datetime
     seconds: Annotated[dict[str, float], Field(description="Wall time by step.")] = {}
-    failure: Failure | None = None
+    placement: Annotated[tuple[Placement, ...], Field(description="Where each step runs, and why there.")] = ()
+    failure: Annotated[Failure | None, Field(description="Why it failed, or why the last attempt of a step did.")] = (
+        None
+    )
     results: Annotated[dict[str, str], Field(description="Links to what came out.")] = {}
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
+from synthcredit.jobs.placement import Placement
 from synthcredit.synthesizers.card import ModelCard
 
 SHARDS = 16
@@ -65,6 +66,9 @@ class Plan(_Model):
     reason: Annotated[str, Field(description="Why this model, in words.")]
     shards: tuple[Shard, ...]
     notices: Annotated[tuple[str, ...], Field(description="What the user should know of the data.")] = ()
+    placement: Annotated[
+        tuple[Placement, ...], Field(description="Where each step runs; none where all run in one process.")
+    ] = ()
 
 
 def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:

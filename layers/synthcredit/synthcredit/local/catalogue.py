@@ -9,6 +9,7 @@ from pathlib import Path
 
 from synthcredit.local.objects import FolderObjects
 from synthcredit.local.storage import link_or_copy, refusals
+from synthcredit.ports import PublishedTable
 
 
 class FolderCatalogue:
@@ -18,10 +19,10 @@ class FolderCatalogue:
         self.out = out
         self._objects = objects
 
-    def register(self, job_id: str, tables: dict[str, str], files: Sequence[str]) -> dict[str, str]:
+    def register(self, job_id: str, tables: Sequence[PublishedTable], files: Sequence[str]) -> dict[str, str]:
         """Bring everything into a folder beside its place, then rename it: half a dataset is never seen."""
         goal = self.out / job_id
-        keys = [*files, *(key for prefix in tables.values() for key in self._objects.keys(prefix))]
+        keys = [*files, *(key for table in tables for key in self._objects.keys(table.prefix))]
         prefix = f"jobs/{job_id}/"
         with refusals(goal):
             self.out.mkdir(parents=True, exist_ok=True)
@@ -40,4 +41,9 @@ class FolderCatalogue:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         shown = {Path(key).name: str(goal / key.removeprefix(prefix)) for key in files if "/plots/" not in key}
-        return {name: str(goal / "data" / name) for name in tables} | shown
+        return {table.schema.name: str(goal / "data" / table.schema.name) for table in tables} | shown
+
+    def withdraw(self, job_id: str, tables: Sequence[PublishedTable]) -> None:  # noqa: ARG002 - the job has one folder
+        """Take the job's folder away."""
+        with refusals(self.out / job_id):
+            shutil.rmtree(self.out / job_id, ignore_errors=True)

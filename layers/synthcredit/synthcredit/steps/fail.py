@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from synthcredit.errors import StoppedError, SynthcreditError
-from synthcredit.jobs.job import Failure, Job, State, now
+from synthcredit.jobs.job import Job, State, now
+from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
-from synthcredit.steps.files import data_prefix, job_key
+from synthcredit.steps.files import data_prefix, job_key, published_tables, read_document
+from synthcredit.steps.standing import failure_of
 
 ANNOUNCED = 10
 """Problems named in the event, which has to stay small; the job holds them all."""
 
 
 def fail(job_id: str, error: SynthcreditError, world: World) -> Job:
-    """Close a job with the reason, and delete its rows.
+    """Close a job with the reason, and take its rows away; a job that is closed stays as it is.
 
     Rows that were not let through the gate must not lie about; the report and the evidence stay, to learn from.
     """
     job = world.jobs.get(job_id)
-    stopped = isinstance(error, StoppedError)
-    failure = Failure(
-        step=job.step,
-        error=error.name,
-        problems=tuple({"field": p.field, "problem": p.problem, "fix": p.fix} for p in error.problems),
-    )
-    closed = job.model_copy(
-        update={"state": State.STOPPED if stopped else State.FAILED, "updated_at": now(), "failure": failure}
-    )
-    world.jobs.update(closed)
+    if job.state.closed:
+        return job
+    plan = job_key(job_id, "plan.json")
+    if world.objects.exists(plan):
+        world.catalogue.withdraw(job_id, published_tables(job_id, read_document(world.objects, plan, Plan)))
     world.objects.delete(data_prefix(job_id))
     world.objects.delete(job_key(job_id, "shards/"))
+    stopped = isinstance(error, StoppedError)
+    failure = failure_of(job.step, error)
     announced = failure.model_copy(update={"problems": failure.problems[:ANNOUNCED]})
     world.events.emit("JobStopped" if stopped else "JobFailed", {"job_id": job_id, **announced.model_dump(mode="json")})
+    # Last: whoever is interrupted before it does all of it again.
+    state = State.STOPPED if stopped else State.FAILED
+    closed = job.model_copy(update={"state": state, "updated_at": now(), "failure": failure})
+    world.jobs.update(closed)
     return closed

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from synthcredit.ports import ObjectStore
+from synthcredit.jobs.planning import Plan
+from synthcredit.ports import ObjectStore, PublishedTable
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -24,6 +25,12 @@ def job_key(job_id: str, name: str) -> str:
 def data_prefix(job_id: str, table: str | None = None) -> str:
     """Return the prefix of a job's rows, of one table or of all."""
     return job_key(job_id, "data/") + (f"{table}/" if table else "")
+
+
+def published_tables(job_id: str, plan: Plan) -> list[PublishedTable]:
+    """Return the tables of a job as analysts see them."""
+    schema = plan.training.table_schema
+    return [PublishedTable(plan.training.dataset, schema, data_prefix(job_id, schema.name))]
 
 
 def read_document(objects: ObjectStore, key: str, kind: type[Document]) -> Document:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from synthcredit.datasets import write
+from synthcredit.errors import StoppedError
 from synthcredit.evidence.gate import judge
 from synthcredit.evidence.model import Evidence
 from synthcredit.hashing import file_hash
@@ -15,7 +16,7 @@ from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import Format
 from synthcredit.packages import versions
 from synthcredit.ports import World
-from synthcredit.steps.files import data_prefix, job_key, job_prefix, read_document, write_document
+from synthcredit.steps.files import job_key, job_prefix, published_tables, read_document, write_document
 from synthcredit.steps.generate import ShardResult, result_key
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers.card import ModelCard
@@ -39,8 +40,7 @@ def publish(job_id: str, world: World) -> dict[str, str]:
         evidence = read_document(world.objects, job_key(job_id, "evidence.json"), Evidence)
         manifest = _manifest(job, plan, shards, [*parquet, *converted], evidence, world.models.find(plan.model_id))
         write_document(world.objects, job_key(job_id, "manifest.json"), manifest)
-        table = plan.training.table_schema.name
-        tables = {table: data_prefix(job_id, table)} if parquet else {}
+        tables = published_tables(job_id, plan) if parquet else []
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
         scores = {
             str(measure.name): measure.value
@@ -48,7 +48,12 @@ def publish(job_id: str, world: World) -> dict[str, str]:
             if measure.value is not None
         }
         world.models.note_release(plan.model_id, job_id, job.request.rows, scores)
-        world.jobs.update(world.jobs.get(job_id).model_copy(update={"results": places}))
+        try:
+            world.jobs.update(world.jobs.get(job_id).model_copy(update={"results": places}))
+        except StoppedError:
+            # Stopped while this step was at work: whoever stopped it must not find it published.
+            world.catalogue.withdraw(job_id, tables)
+            raise
         return places
 
 

@@ -15,19 +15,30 @@ OUT ?= out
 # Training ctgan needs torch and sdv; the shipped model of german_credit does not.
 TRAINS_CTGAN := $(if $(filter ctgan,$(SYNTHESIZER)),$(if $(EPOCHS)$(filter-out data/german_credit.csv,$(DATA)),yes))
 
+# The embedded AWS, SAM and checkov each want an environment of their own.
+EMBEDDED := .venv-aws
+SAM := .venv-sam
+CHECKOV := .venv-checkov
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench wheel shipped-model clean
+.PHONY: help run up down test lint format bench openapi image wheel shipped-model clean
 
 help: ## Show this list.
 	@echo "make run [DATA=file.csv TARGET=column ROWS=n SYNTHESIZER=name EPOCHS=n SEED=n OUT=folder]"
 	@echo
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
-run: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) ## Make synthetic data, prove it, deliver it: the main job.
-	@$(BIN)/synthcredit run --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)") --rows $(ROWS) --seed $(SEED) \
+run: up ## Make synthetic data on the embedded AWS, prove it, publish it: the main job.
+	@$(BIN)/synthcredit submit --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)") --rows $(ROWS) --seed $(SEED) \
 		--synthesizer $(SYNTHESIZER) $(if $(EPOCHS),--set epochs=$(EPOCHS)) --out "$(OUT)"
 
-test: $(VENV)/.all lint ## Check style, types and walls, then run every test.
+up: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) $(EMBEDDED)/.done $(SAM)/.done ## Start the embedded AWS and deploy template.yaml to it.
+	@$(BIN)/synthcredit up
+
+down: ## Stop the embedded AWS; what it holds is kept.
+	@$(BIN)/synthcredit down
+
+test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
 	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.all ## Check style, types and walls.
@@ -41,8 +52,12 @@ format: $(VENV)/.all ## Bring the code into shape.
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.all ## Measure speed, memory and fidelity beside stock libraries.
+	$(BIN)/python benchmarks/api_import.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
+
+openapi: $(VENV)/.all ## Write docs/openapi.json anew.
+	$(BIN)/python functions/api/openapi.py
 
 wheel: $(VENV)/.all ## Build the wheel into dist/.
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
@@ -50,8 +65,10 @@ wheel: $(VENV)/.all ## Build the wheel into dist/.
 shipped-model: $(VENV)/.all ## Train the CTGAN of german_credit that ships with the package.
 	$(BIN)/python data/make_shipped_model.py
 
-clean: ## Remove the environment, the results and all caches.
-	rm -rf $(VENV) out .synthcredit dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+clean: ## Remove the environments, the results and all caches.
+	@if [ -x $(BIN)/synthcredit ]; then $(BIN)/synthcredit down --delete; fi
+	rm -rf $(VENV) $(EMBEDDED) $(SAM) $(CHECKOV) out .synthcredit .aws-sam dist build
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -59,10 +76,28 @@ $(VENV)/bin/python:
 
 $(VENV)/.standard: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up (once): packages for learning, proving and delivering ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[standard]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[standard,aws]"
 	@touch $@
 
 $(VENV)/.all: pyproject.toml constraints.txt requirements.txt | $(VENV)/bin/python
 	@echo "Setting up (once): all packages, torch and the test tools among them; this takes some minutes ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@ $(VENV)/.standard
+
+$(EMBEDDED)/.done: local/requirements.txt
+	@echo "Setting up (once): the embedded AWS ..."
+	@sh .ci/venv $(PYTHON) $(EMBEDDED)
+	@$(EMBEDDED)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(SAM)/.done: local/requirements-sam.txt
+	@echo "Setting up (once): AWS SAM ..."
+	@sh .ci/venv $(PYTHON) $(SAM)
+	@$(SAM)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(CHECKOV)/.done: local/requirements-checkov.txt
+	@echo "Setting up (once): checkov ..."
+	@sh .ci/venv $(PYTHON) $(CHECKOV)
+	@$(CHECKOV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

@@ -221,21 +221,16 @@ def run_request(
     from synthcredit.local.workflow import Workflow, deaf
 
     goal = Path(out)
-    form = goal.suffix.lower().removeprefix(".")
-    single = form in tuple(Format)
+    form = single_form(goal)
     body = request.model_dump(mode="json", by_alias=True) if isinstance(request, JobRequest) else dict(request)
-    if single:
+    if form:
         body["deliver"] = [form]
-        _writable(goal)
     parsed = parse_request(body)
     place = _home(home)
-    workflow = Workflow(place, place / "out" if single else goal, workers=workers)
+    workflow = Workflow(place, place / "out" if form else goal, workers=workers)
     job = workflow.run(parsed, key=request_key(parsed), again=again, listener=listener or deaf)
     result = _result(job, place)
-    if not single:
-        return result
-    _one_file(result, goal)
-    return replace(result, data=(goal,))
+    return in_one_file(result, goal) if form else result
 
 
 def train(
@@ -326,6 +321,27 @@ def detect_schema(data: Data, *, target: str | None = None, home: str | Path | N
     from synthcredit.datasets import detect
 
     return detect.detect_schema(Path(_uri(data, _home(home))), target=target).schema
+
+
+def single_form(out: Path) -> Format | None:
+    """Return the form of the one file that ``out`` names, or None where it names a folder.
+
+    Raises
+    ------
+    SynthcreditError
+        The file cannot be written; found out now, not after the work.
+    """
+    form = out.suffix.lower().removeprefix(".")
+    if form not in tuple(Format):
+        return None
+    _writable(out)
+    return Format(form)
+
+
+def in_one_file(result: Result, goal: Path) -> Result:
+    """Put the rows of a result at one path, in the form that its name says; return the result with just that file."""
+    _one_file(result, goal)
+    return replace(result, data=(goal,))
 
 
 def request_key(request: JobRequest) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,17 +14,36 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from synthcredit.errors import SynthcreditError
+from synthcredit.errors import Problem, StoppedError, SynthcreditError
+from synthcredit.jobs.job import State
 
 if TYPE_CHECKING:
     from synthcredit.api import Result
+    from synthcredit.client import JobStatus
+    from synthcredit.client.answers import StepPlace
     from synthcredit.evidence.model import Evidence, Finding
     from synthcredit.synthesizers.card import ModelCard
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "notify")
+"""The steps of a job, in order."""
 _SHOWN = {"report": "report.html", "evidence": "evidence.json", "manifest": "manifest.json", "log": "run.log"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was put to published rows, and its answer or why there is none."""
+
+    sql: str
+    rows: Sequence[Mapping[str, str | None]] = ()
+    why_not: str | None = None
+
+
+def in_order(steps: Iterable[str]) -> list[str]:
+    """Return names of steps in the order in which they run; a store may have shuffled them."""
+    return sorted(steps, key=lambda name: STEPS.index(name) if name in STEPS else len(STEPS))
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -41,29 +61,74 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def summary(result: Result, *, new: bool) -> None:
-    """Show scores, verdict, times, places and a taste of a result."""
+def asked_as_json(asked: Asked | None) -> dict[str, Any]:
+    """Return what a program wants to know of a question."""
+    return {} if asked is None else {"sql": asked.sql, "answer": asked.rows}
+
+
+def summary(result: Result, *, new: bool, places: Mapping[str, str] | None = None, asked: Asked | None = None) -> None:
+    """Show scores, verdict, times, places and a taste of a result.
+
+    Parameters
+    ----------
+    result
+        A job that has succeeded.
+    new
+        Whether it was done now.
+    places
+        Where it lies besides; by name.
+    asked
+        A question that was put to the published rows, with its answer.
+    """
     job, manifest = result.job, result.manifest
     if not new:
         when = job.updated_at.strftime("%Y-%m-%d %H:%M UTC")
-        out.print(f"This job was done before ({when}) and nothing has changed; --again runs it anew.\n")
+        out.print(f"This job was done before ({when}); --again runs it anew.\n")
     print_evidence(result.evidence, result.findings)
-    times = Table(title="Time", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in job.seconds:
-        times.add_column(name, justify="right")
-    times.add_column("total", justify="right")
-    times.add_row(*(f"{seconds:.1f} s" for seconds in job.seconds.values()), f"{sum(job.seconds.values()):.1f} s")
-    out.print(times)
+    _print_times(job.seconds)
     out.print()
     out.print("[italic]Where it lies[/italic]")
-    places = {"data": str(result.data[0].parent if len(result.data) > 1 else result.data[0])}
-    places |= {name: str(result.folder / file) for name, file in _SHOWN.items()}
-    places["model"] = f"{manifest.model_id} ({'reused' if manifest.model_reused else 'trained now'})"
-    for name, place in places.items():
+    for name, place in (_places(result) | dict(places or {})).items():
         out.print(f"{name:9} {escape(place)}", soft_wrap=True)
     out.print()
     _print_taste(result)
+    if asked is not None:
+        _print_asked(asked)
     out.print(f"\n[bold green]PASSED[/bold green]: {manifest.rows:,} synthetic rows met the gate and were delivered.")
+
+
+def _print_times(seconds: Mapping[str, float]) -> None:
+    times = Table(title="Time", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    known = in_order(seconds)
+    for name in known:
+        times.add_column(name, justify="right")
+    times.add_column("total", justify="right")
+    times.add_row(*(f"{seconds[name]:.1f} s" for name in known), f"{sum(seconds.values()):.1f} s")
+    out.print(times)
+
+
+def _places(result: Result) -> dict[str, str]:
+    places = {}
+    if result.data:
+        places["data"] = str(result.data[0].parent if len(result.data) > 1 else result.data[0])
+    files = {name: result.folder / file for name, file in _SHOWN.items()}
+    places |= {name: str(path) for name, path in files.items() if path.exists()}
+    how = "reused" if result.manifest.model_reused else "trained now"
+    return places | {"model": f"{result.manifest.model_id} ({how})"}
+
+
+def _print_asked(asked: Asked) -> None:
+    out.print("\n[italic]A question to Athena[/italic]")
+    out.print(escape(asked.sql), soft_wrap=True)
+    if asked.why_not:
+        out.print(f"Not asked: {escape(asked.why_not)}", soft_wrap=True)
+        return
+    answer = Table(box=None, padding=(0, 2, 0, 0))
+    for name in asked.rows[0] if asked.rows else ():
+        answer.add_column(escape(name))
+    for row in asked.rows:
+        answer.add_row(*(escape(value or "") for value in row.values()))
+    out.print(answer)
 
 
 def print_evidence(evidence: Evidence, findings: Sequence[Finding]) -> None:
@@ -94,7 +159,9 @@ def _coloured(finding: Finding) -> str:
 
 def _print_taste(result: Result) -> None:
     """Print five synthetic rows, as many columns as fit."""
-    rows = result.to_arrow(5).to_pylist()
+    rows = result.to_arrow(5).to_pylist() if result.parts else []
+    if not rows:
+        return
     room = max(1, out.width // 14)
     names = list(rows[0])
     shown = names if len(names) <= room else [*names[: room - 2], *names[-1:]]
@@ -145,6 +212,111 @@ def card_table(card: ModelCard) -> Table:
     return table
 
 
+def jobs_table(jobs: Iterable[JobStatus]) -> Table:
+    """Return jobs as a table, a line each."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("job", "state", "step"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "asked (UTC)"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for job in jobs:
+        rows = "" if job.rows is None else f"{job.rows:,}"
+        asked = "" if job.created_at is None else f"{job.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(job.job_id, _state(job.state), job.step, rows, asked)
+    return table
+
+
+def print_job(job: JobStatus) -> None:
+    """Show where one job stands, where its steps run and why, and why it failed if it did."""
+    out.print(f"Job {job.job_id}: {_state(job.state)}" + ("" if job.state.closed else f", at step {job.step}"))
+    if job.rows is not None and job.created_at is not None:
+        out.print(f"{job.rows:,} rows, asked {job.created_at:%Y-%m-%d %H:%M:%S UTC}")
+    steps = in_order({place.step for place in job.placement} | set(job.seconds))
+    if steps:
+        out.print()
+        out.print(_steps_table(job, steps))
+    if job.failure is not None:
+        out.print(f"\n{'Failed' if job.state.closed else 'Last attempt failed'} at step {job.failure.step}:")
+        for problem in job.failure.problems:
+            print_problem(out, Problem(problem["field"], problem["problem"], problem["fix"]))
+    if job.results:
+        out.print("\n[italic]Where it lies[/italic]")
+        for name, place in sorted(job.results.items()):
+            out.print(f"{name:14} {escape(place)}", soft_wrap=True)
+
+
+def _steps_table(job: JobStatus, steps: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("step", no_wrap=True)
+    for name in ("took", "estimate", "cost"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("where", no_wrap=True)
+    table.add_column("why there")
+    for step in steps:
+        took = f"{job.seconds[step]:.1f} s" if step in job.seconds else ""
+        place = job.place_of(step)
+        if place is None:
+            table.add_row(step, took)
+        elif place.where == "nowhere":
+            table.add_row(step, took, "", "", place.where, escape(place.why))
+        else:
+            cost = f"${place.cost_usd:.4f}"
+            table.add_row(step, took, f"{place.seconds:.1f} s", cost, _where(place), escape(place.why))
+    return table
+
+
+def _where(place: StepPlace) -> str:
+    return f"{place.where} x {place.instances}" if place.instances > 1 else place.where
+
+
+def _state(state: State) -> str:
+    colour = {State.SUCCEEDED: "green", State.FAILED: "red", State.STOPPED: "yellow"}.get(state)
+    return f"[{colour}]{state}[/{colour}]" if colour else str(state)
+
+
+class Watch:
+    """Tells a listener what is new each time that one looks at a job that runs elsewhere.
+
+    Parameters
+    ----------
+    listener
+        Shows progress; see `progress`.
+    """
+
+    def __init__(self, listener: _Steps) -> None:
+        self._listener = listener
+        self._ended: set[str] = set()
+
+    def __call__(self, job: JobStatus) -> None:
+        """Tell of the steps that have ended since, and of the one that runs."""
+        ended = {*job.seconds, *(place.step for place in job.placement if place.where == "nowhere")}
+        if job.step != STEPS[0]:
+            ended.add(STEPS[0])
+        for step in in_order(ended - self._ended):
+            self._ended.add(step)
+            took = f"{job.seconds[step]:.1f} s" if step in job.seconds else ""
+            self._listener(step, 1.0, _and(took, _described(job, step)))
+        if not job.state.closed and job.step not in self._ended:
+            self._listener(job.step, None, _and(_described(job, job.step), _attempt(job)))
+
+
+def _described(job: JobStatus, step: str) -> str:
+    if step == STEPS[0]:
+        return f"job {job.job_id}"
+    place = job.place_of(step)
+    return "" if place is None else f"{_where(place)}: {place.why}"
+
+
+def _attempt(job: JobStatus) -> str:
+    if job.failure is None:
+        return ""
+    return "being stopped" if job.failure.error == StoppedError.name else f"tried again after {job.failure.error}"
+
+
+def _and(*said: str) -> str:
+    return ", ".join(filter(None, said))
+
+
 class _Steps:
     """Shows the steps of a job: bars on a terminal, plain lines elsewhere."""
 
@@ -152,20 +324,34 @@ class _Steps:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._waits: dict[str, str] = {}
 
     @property
     def seen(self) -> dict[str, float]:
         """The steps that have run, and how far."""
         return self._said
 
-    def __call__(self, step: str, done: float, message: str) -> None:
-        if self._bars is None:
-            self._line(step, done, message)
+    def __call__(self, step: str, done: float | None, message: str) -> None:
+        """Show how far a step is; None where it runs and nobody knows how far."""
+        if self._bars is not None:
+            self._bar(self._bars, step, done, message)
+        elif done is None:
+            self._wait(step, message)
         else:
-            if step not in self._tasks:
-                self._tasks[step] = self._bars.add_task(step, total=1.0, message="")
-            self._bars.update(self._tasks[step], completed=done, message=escape(message))
-            self._said[step] = done
+            self._line(step, done, message)
+
+    def _bar(self, bars: Progress, step: str, done: float | None, message: str) -> None:
+        if step not in self._tasks:
+            self._tasks[step] = bars.add_task(step, total=None, message="")
+        total = None if done is None else 1.0
+        # update() takes a total of None for "as before", and a bar without a total is one that pulses.
+        bars.update(self._tasks[step], total=total, completed=done or 0.0, message=escape(message))
+        self._said[step] = done or 0.0
+
+    def _wait(self, step: str, message: str) -> None:
+        if self._waits.get(step) != message:
+            self._waits[step] = message
+            err.print(f"{step:9}   ..  {escape(message)}", soft_wrap=True)
 
     def _line(self, step: str, done: float, message: str) -> None:
         # A line at the begin, at each quarter, and at the end: enough to see that it lives, little enough to read.
@@ -201,11 +387,15 @@ def print_error(error: SynthcreditError) -> None:
     }.get(error.name, "It did not work:")
     err.print(f"\n[bold red]{heading}[/bold red]")
     for problem in error.problems:
-        err.print(
-            f"  [bold]{escape(problem.field)}[/bold]: {escape(problem.problem)}. {escape(problem.fix)}", soft_wrap=True
-        )
+        print_problem(err, problem)
     for note in getattr(error, "__notes__", ()):
         err.print(f"  {escape(note)}", soft_wrap=True)
+
+
+def print_problem(console: Console, problem: Problem) -> None:
+    """Show one problem with its fix."""
+    said = f"  [bold]{escape(problem.field)}[/bold]: {escape(problem.problem)}. {escape(problem.fix)}"
+    console.print(said, soft_wrap=True)
 
 
 def print_json(content: object) -> None:

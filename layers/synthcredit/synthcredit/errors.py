@@ -6,9 +6,9 @@ everything else that is raised is a fault of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -70,6 +70,18 @@ class NotFoundError(InvalidInputError):
     name = "NotFound"
 
 
+class GoneError(NotFoundError):
+    """What was asked for was there, and has been cleared away."""
+
+    name = "Gone"
+
+
+class NotReadyError(InvalidInputError):
+    """What was asked for is still being made."""
+
+    name = "NotReady"
+
+
 class ConflictError(InvalidInputError):
     """The same idempotency key came with another request."""
 
@@ -103,16 +115,19 @@ class MissingPackageError(SynthcreditError):
 
 def from_validation(error: ValidationError, prefix: str = "") -> InvalidInputError:
     """Turn pydantic's findings into problems, without the values that were given."""
-    return InvalidInputError(
-        [
-            Problem(
-                field=".".join(str(part) for part in (*filter(None, (prefix,)), *item["loc"])) or "request",
-                problem=_sentence(item["msg"]),
-                fix=_fix(item["type"], item.get("ctx", {})),
-            )
-            for item in error.errors(include_url=False, include_input=False)
-        ]
-    )
+    return InvalidInputError(problems_from(error.errors(include_url=False, include_input=False), prefix))
+
+
+def problems_from(findings: Iterable[Mapping[str, Any]], prefix: str = "") -> list[Problem]:
+    """Turn findings as pydantic lists them into problems, without the values that were given."""
+    return [
+        Problem(
+            field=".".join(str(part) for part in (*filter(None, (prefix,)), *item["loc"])) or "request",
+            problem=_sentence(item["msg"]),
+            fix=_fix(item["type"], item.get("ctx", {})),
+        )
+        for item in findings
+    ]
 
 
 def _sentence(message: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.schema import TableSchema, storage_name
 from synthcredit.jobs.job import Job
 from synthcredit.synthesizers.card import ModelCard
 
@@ -60,6 +60,24 @@ class ObjectStore(Protocol):
 
     def free_bytes(self) -> int | None:
         """Return how much may still be written, or None where there is no limit."""
+
+
+class Sources(Protocol):
+    """What can be told of the data that a request names, before a job of it begins."""
+
+    def size(self, uri: str) -> int:
+        """Return the size of a source in bytes.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such bucket or object.
+        InvalidInputError
+            The URI is none that can be read.
+        """
+
+    def head(self, uri: str, nbytes: int) -> bytes:
+        """Return the first bytes of a source, fewer where it is shorter; raises as `size` does."""
 
 
 class JobStore(Protocol):
@@ -125,6 +143,20 @@ class PublishedTable:
     schema: TableSchema
     prefix: str
     """Key prefix of the files: ``jobs/<job_id>/data/<table>/``."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the lake: ``<dataset>_<table>_<first 8 of the schema's fingerprint>``."""
+        return f"{storage_name(self.dataset)}_{self.schema.name}_{self.schema.fingerprint[:8]}"
+
+    @property
+    def partition(self) -> str:
+        """The column that tells jobs apart: ``job``, or ``synthetic_job`` where the data has a column ``job``."""
+        names = {column.storage_name for column in self.schema.columns}
+        key = "job"
+        while key in names:
+            key = f"synthetic_{key}"
+        return key
 
 
 class Catalogue(Protocol):

@@ -8,8 +8,10 @@ Philox is the counter-based generator of Salmon et al., "Parallel random numbers
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 BLOCK_ROWS = 8192
 """Rows of one block, the unit of random numbers. Part of the contract: another size gives other data."""
@@ -27,6 +29,9 @@ def generator(seed: int, purpose: str, block: int = 0) -> np.random.Generator:
     block
         Index of the block, 0 or more.
     """
+    # Imported here, so that what only cuts rows into blocks needs no numpy.
+    import numpy as np
+
     digest = hashlib.blake2b(f"{seed}\0{purpose}".encode(), digest_size=16).digest()
     key = np.frombuffer(digest, dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, block], dtype=np.uint64)))

@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import ValidationError
 
-from synthcredit.errors import ModelFileError, NotFoundError, Problem
-from synthcredit.hashing import file_hash
 from synthcredit.local.storage import refusals, write_whole
 from synthcredit.synthesizers.card import ModelCard
-
-SHIPPED = Path(__file__).parents[1] / "shipped"
-"""Models that come with the package; never written to."""
-_MODEL, _CARD = "model.safetensors", "card.json"
+from synthcredit.synthesizers.shipped import (
+    CARD_FILE,
+    MODEL_FILE,
+    SHIPPED,
+    is_plain,
+    no_such_model,
+    read_card,
+    require_same,
+)
 
 
 class FolderModels:
@@ -31,14 +33,14 @@ class FolderModels:
         folder = self.root / card.model_id
         with refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            model.replace(folder / _MODEL)
+            model.replace(folder / MODEL_FILE)
         _write(folder, card)
 
     def find(self, model_id: str) -> ModelCard | None:
         """Return a model's card; what was released is noted on a copy of a shipped card."""
         for root in (self.root, self.shipped):
-            path = root / model_id / _CARD
-            if Path(model_id).name == model_id and path.is_file():
+            path = root / model_id / CARD_FILE
+            if is_plain(model_id) and path.is_file():
                 return _read(path)
         return None
 
@@ -46,25 +48,16 @@ class FolderModels:
     def fetch(self, model_id: str) -> Iterator[Path]:
         """Give the model file, after a look that it is the one that was registered."""
         card = self.find(model_id)
-        found = [root / model_id / _MODEL for root in (self.root, self.shipped)]
+        found = [root / model_id / MODEL_FILE for root in (self.root, self.shipped)]
         path = next((path for path in found if path.is_file()), None)
         if card is None or path is None:
-            raise NotFoundError(
-                Problem("model_id", f"there is no model '{model_id}'", "See `synthcredit models` for all models.")
-            )
-        if file_hash(path) != card.model_hash:
-            raise ModelFileError(
-                Problem(
-                    f"model {model_id}",
-                    "its file is not the one that was registered",
-                    f"Delete {path.parent} and train again.",
-                )
-            )
+            raise no_such_model(model_id)
+        require_same(path, card, str(path.parent))
         yield path
 
     def all(self) -> Iterator[ModelCard]:
         """Yield every card, newest first."""
-        paths = {path.parent.name: path for root in (self.shipped, self.root) for path in root.glob(f"*/{_CARD}")}
+        paths = {path.parent.name: path for root in (self.shipped, self.root) for path in root.glob(f"*/{CARD_FILE}")}
         yield from sorted(map(_read, paths.values()), key=lambda card: card.created_at, reverse=True)
 
     def note_release(self, model_id: str, job_id: str, rows: int, scores: dict[str, float]) -> None:
@@ -81,18 +74,8 @@ class FolderModels:
 
 
 def _write(folder: Path, card: ModelCard) -> None:
-    write_whole(folder / _CARD, (card.model_dump_json(by_alias=True, indent=1) + "\n").encode())
+    write_whole(folder / CARD_FILE, (card.model_dump_json(by_alias=True, indent=1) + "\n").encode())
 
 
 def _read(path: Path) -> ModelCard:
-    try:
-        return ModelCard.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        places = sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)})
-        raise ModelFileError(
-            Problem(
-                f"model card {path.parent.name}",
-                f"it is wrong at {', '.join(places[:5]) or 'its first byte'}",
-                f"Delete {path.parent} and train again.",
-            )
-        ) from None
+    return read_card(path.read_bytes(), path.parent.name, str(path.parent))

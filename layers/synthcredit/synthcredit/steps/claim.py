@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synthcredit.errors import ConflictError, Problem
-from synthcredit.jobs.job import Job, job_id_for, now
+from synthcredit.errors import ConflictError, Problem, StoppedError
+from synthcredit.jobs.job import Job, State, job_id_for, now
 from synthcredit.jobs.request import JobRequest
 from synthcredit.ports import World
 
@@ -45,3 +45,21 @@ def claim(request: JobRequest, world: World, *, caller: str, key: str) -> tuple[
             )
         )
     return standing, False
+
+
+def take(job_id: str, world: World) -> Job:
+    """Take a job up, as the first thing that its execution does; twice is as once.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such job.
+    StoppedError
+        The job is closed: nothing is left to do.
+    """
+    job = world.jobs.get(job_id)
+    if job.state.closed:
+        raise StoppedError(Problem(f"job {job_id}", f"it is {job.state} already", "Submit it again under a new key."))
+    taken = job.model_copy(update={"state": State.RUNNING, "updated_at": now()})
+    world.jobs.update(taken)
+    return taken

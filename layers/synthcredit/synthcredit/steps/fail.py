@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from synthcredit.errors import StoppedError, SynthcreditError
-from synthcredit.jobs.job import Job, State, now
+from synthcredit.jobs.job import Failure, Job, State, now
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
 from synthcredit.steps.files import data_prefix, job_key, published_tables, read_document
@@ -11,6 +13,10 @@ from synthcredit.steps.standing import failure_of
 
 ANNOUNCED = 10
 """Problems named in the event, which has to stay small; the job holds them all."""
+ANNOUNCED_BYTES = 7_500
+"""What they may take together, of the 8 KB that an event has."""
+ANNOUNCED_TEXT = 400
+"""Characters of one text. One problem is three, and a character takes 6 bytes at the most: one always fits."""
 
 
 def fail(job_id: str, error: SynthcreditError, world: World) -> Job:
@@ -28,10 +34,22 @@ def fail(job_id: str, error: SynthcreditError, world: World) -> Job:
     world.objects.delete(job_key(job_id, "shards/"))
     stopped = isinstance(error, StoppedError)
     failure = failure_of(job.step, error)
-    announced = failure.model_copy(update={"problems": failure.problems[:ANNOUNCED]})
-    world.events.emit("JobStopped" if stopped else "JobFailed", {"job_id": job_id, **announced.model_dump(mode="json")})
+    announce("JobStopped" if stopped else "JobFailed", job_id, failure, world)
     # Last: whoever is interrupted before it does all of it again.
     state = State.STOPPED if stopped else State.FAILED
     closed = job.model_copy(update={"state": state, "updated_at": now(), "failure": failure})
     world.jobs.update(closed)
     return closed
+
+
+def announce(detail_type: str, job_id: str, failure: Failure, world: World) -> None:
+    """Say that a job has failed or was stopped, and why, as far as an event has room for it."""
+    problems = [{name: _short(text) for name, text in p.items()} for p in failure.problems[:ANNOUNCED]]
+    while len(json.dumps(problems)) > ANNOUNCED_BYTES:
+        problems.pop()
+    detail = {"job_id": job_id, "step": failure.step, "error": failure.error, "problems": problems}
+    world.events.emit(detail_type, detail)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= ANNOUNCED_TEXT else text[: ANNOUNCED_TEXT - 1] + "…"

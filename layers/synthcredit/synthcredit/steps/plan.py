@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from synthcredit.datasets.split import Rule, Split, given_holdout, split_rows
 from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
+from synthcredit.jobs.placement import Kind, Limits, Placement, Where, kind_of, place, totals
 from synthcredit.jobs.planning import Plan, Training, choose_model, cut_into_shards
 from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
+from synthcredit.jobs.speeds import Size
 from synthcredit.ports import World
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.steps.files import job_key, read_document, write_document
@@ -29,23 +32,75 @@ BYTES_A_VALUE = 8
 log = logging.getLogger("synthcredit.steps")
 
 
-def plan(job_id: str, world: World) -> Plan:
+AskQuota = Callable[[Kind, str], int | None]
+"""Tells how many instances an account may use: kind of SageMaker job, instance type."""
+
+
+def plan(job_id: str, world: World, limits: Limits | None = None, quotas: AskQuota | None = None) -> Plan:
     """Plan a job; a plan that was made stays.
+
+    Parameters
+    ----------
+    job_id
+        The job.
+    world
+        Where data, models and jobs are.
+    limits
+        What the job may use of AWS; None where all steps run in one process.
+    quotas
+        Asked only about what the job would use.
 
     Raises
     ------
     InvalidInputError
-        The data, the schema or the model do not do; everything found is said at once.
+        The data, the schema or the model do not do; everything found is said at once. Or the job would cost too much,
+        or no machine can do it.
     """
     with step(world, job_id, "plan") as job:
         key = job_key(job_id, "plan.json")
         if world.objects.exists(key):
-            return read_document(world.objects, key, Plan)
-        made = _plan(job, world)
-        _check_room(job.request, made, world)
-        write_document(world.objects, key, made)
-        log.info("plan: %s; %d shards", made.reason, len(made.shards))
+            made = read_document(world.objects, key, Plan)
+        else:
+            made = _plan(job, world)
+            _check_room(job.request, made, world)
+            if limits is not None:
+                made = made.model_copy(update={"placement": _place(job.request, made, limits, quotas)})
+            write_document(world.objects, key, made)
+            log.info("plan: %s; %d shards", made.reason, len(made.shards))
+        if made.placement != job.placement:
+            world.jobs.update(world.jobs.get(job_id).model_copy(update={"placement": made.placement}))
         return made
+
+
+def size_of(request: JobRequest, made: Plan) -> Size:
+    """Return what decides how much work a planned job is."""
+    training = made.training
+    return Size(
+        train_rows=training.split.train_rows,
+        columns=len(training.table_schema.columns),
+        rows=request.rows,
+        shard_rows=made.shards[0].rows,
+        shards=len(made.shards),
+        synthesizer=training.synthesizer,
+        settings=training.settings,
+        train=made.train,
+        forms=request.deliver,
+    )
+
+
+def _place(request: JobRequest, made: Plan, limits: Limits, quotas: AskQuota | None) -> tuple[Placement, ...]:
+    size = size_of(request, made)
+    chosen = place(size, limits)
+    if quotas is not None:
+        kinds = {kind_of(placement.step) for placement in chosen if placement.where is Where.SAGEMAKER}
+        if kinds:
+            names = [(kind, limits.instance(kind)) for kind in sorted(kinds)]
+            chosen = place(size, limits, {name: quotas(*name) for name in names})
+    for placement in chosen:
+        log.info("plan: %s on %s: %s", placement.step, placement.where, placement.why)
+    seconds, cost = totals(chosen)
+    log.info("plan: about %.0f s and $%.4f in all", seconds, cost)
+    return chosen
 
 
 def _plan(job: Job, world: World) -> Plan:

@@ -18,32 +18,54 @@ log = logging.getLogger("synthcredit.steps")
 def step(world: World, job_id: str, name: str) -> Iterator[Job]:
     """Note that a step runs, how long it took, and why it failed if it did.
 
-    The reason is kept on the job, since a state machine hands on no more than the error's name and text.
-
     Raises
     ------
     StoppedError
         The job was stopped before this step.
     """
+    job = begin(world, job_id, name)
+    begun = time.perf_counter()
+    with noting_failure(world, job_id, name):
+        yield job
+    end(world, job_id, name, time.perf_counter() - begun)
+
+
+def begin(world: World, job_id: str, name: str) -> Job:
+    """Note that a step begins.
+
+    Raises
+    ------
+    StoppedError
+        The job was stopped.
+    """
     job = world.jobs.get(job_id)
     if job.state is State.STOPPED:
         raise StoppedError(Problem(f"job {job_id}", "it was stopped", "Submit it again to run it."))
-    world.jobs.update(job.model_copy(update={"state": State.RUNNING, "step": name, "updated_at": now()}))
+    running = job.model_copy(update={"state": State.RUNNING, "step": name, "updated_at": now()})
+    world.jobs.update(running)
     world.events.emit("JobProgressed", {"job_id": job_id, "step": name})
     log.info("%s: begins", name)
-    begun = time.perf_counter()
+    return running
+
+
+def end(world: World, job_id: str, name: str, seconds: float) -> None:
+    """Note that a step is done, and how long it took."""
+    job = world.jobs.get(job_id)
+    done = {"seconds": {**job.seconds, name: round(seconds, 3)}, "updated_at": now(), "failure": None}
+    world.jobs.update(job.model_copy(update=done))
+    log.info("%s: done in %.1f s", name, seconds)
+
+
+@contextmanager
+def noting_failure(world: World, job_id: str, name: str) -> Iterator[None]:
+    """Keep on the job why a step failed: a state machine hands on no more than the error's name and text."""
     try:
-        yield job
+        yield
     except StoppedError:
         raise
     except SynthcreditError as error:
         world.jobs.update(world.jobs.get(job_id).model_copy(update={"failure": failure_of(name, error)}))
         raise
-    seconds = round(time.perf_counter() - begun, 3)
-    job = world.jobs.get(job_id)
-    done = {"seconds": {**job.seconds, name: seconds}, "updated_at": now(), "failure": None}
-    world.jobs.update(job.model_copy(update=done))
-    log.info("%s: done in %.1f s", name, seconds)
 
 
 def failure_of(step_name: str, error: SynthcreditError) -> Failure:

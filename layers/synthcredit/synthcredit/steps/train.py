@@ -31,9 +31,9 @@ def train(job_id: str, world: World, progress: Progress = silent) -> str:
 
 
 def train_model(training: Training, world: World, progress: Progress = silent) -> ModelCard:
-    """Fit a model on its training side and register it; one that is registered is returned as it is."""
+    """Fit a model on its training side and register it; one that is registered and has not expired is returned."""
     standing = world.models.find(training.model_id)
-    if standing is not None:
+    if standing is not None and not standing.expired():
         return standing
     family = registry.family(training.synthesizer)
     table, _ = read_sides(training, world)

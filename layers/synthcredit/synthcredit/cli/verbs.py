@@ -1,68 +1,45 @@
-"""The command line: the platform's verbs, with help, progress and exit codes."""
+"""The verbs that work in one process, on a folder."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 
-from synthcredit import __version__, console
-from synthcredit.datasets.schema import TableSchema
-from synthcredit.errors import GateNotMetError, InvalidInputError, Problem, SynthcreditError, from_validation
-
-app = typer.Typer(
-    name="synthcredit",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    help="Synthetic credit data that a bank can use, and the proof of it.",
-    epilog="Exit codes: 0 done, 2 bad input, 3 the gate is not met, 1 any other failure.",
+from synthcredit import console
+from synthcredit.cli.common import (
+    Again,
+    AsJson,
+    Data,
+    Deliver,
+    Holdout,
+    Home,
+    MaxTstrLoss,
+    Out,
+    Request,
+    Retrain,
+    Rows,
+    SchemaFile,
+    Seed,
+    Setting,
+    Synthesizer,
+    Target,
+    Workers,
+    answering,
+    given,
+    path_of,
+    read_schema,
+    request_body,
+    settings_of,
 )
-Data = Annotated[Path | None, typer.Option("--data", help="The real data: a CSV or Parquet file.")]
-Target = Annotated[str | None, typer.Option("--target", help="The outcome column, e.g. default.")]
-Holdout = Annotated[Path | None, typer.Option("--holdout", help="Real rows that you kept apart; all of --data trains.")]
-Synthesizer = Annotated[str, typer.Option("--synthesizer", "-s", help="The model family: trees or ctgan.")]
-Setting = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the synthesizer, e.g. --set epochs=100."),
-]
-Rows = Annotated[int, typer.Option("--rows", "-n", help="How many synthetic rows.")]
-Seed = Annotated[int, typer.Option("--seed", help="Same data, settings and seed give the same rows.")]
-SchemaFile = Annotated[
-    Path | None, typer.Option("--schema", help="A schema as `synthcredit schema` prints it; else it is detected.")
-]
-Out = Annotated[
-    Path,
-    typer.Option("--out", "-o", help="A folder for the results, or one file: NAME.csv, .parquet, .json or .jsonl."),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", help="Where jobs and models are kept: $SYNTHCREDIT_HOME, or .synthcredit here."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
-Again = Annotated[bool, typer.Option("--again", help="Run a finished job anew instead of showing it.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that generate; all processors.")]
-MaxTstrLoss = Annotated[float | None, typer.Option("--max-tstr-loss", help="Gate: largest allowed loss in AUC.")]
+from synthcredit.errors import GateNotMetError, InvalidInputError, Problem
 
 
-@app.callback(invoke_without_command=True)
-def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if version:
-        console.out.print(f"synthcredit {__version__}")
-        raise typer.Exit
-
-
-@app.command()
 def run(
-    request: Annotated[Path | None, typer.Argument(help="A request as JSON, as the HTTP API takes it.")] = None,
+    request: Request = None,
     data: Data = None,
     target: Target = None,
     synthesizer: Synthesizer = "trees",
@@ -72,11 +49,9 @@ def run(
     holdout: Holdout = None,
     schema: SchemaFile = None,
     setting: Setting = None,
-    deliver: Annotated[
-        list[str] | None, typer.Option("--deliver", help="A form: parquet, csv, json, jsonl; may be repeated.")
-    ] = None,
+    deliver: Deliver = None,
     max_tstr_loss: MaxTstrLoss = None,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Train even if a suitable model exists.")] = False,
+    retrain: Retrain = False,
     again: Again = False,
     workers: Workers = None,
     home: Home = None,
@@ -96,29 +71,14 @@ def run(
 
       synthcredit run request.json --out results
     """
-    with _answering(as_json):
-        if request is not None:
-            body = _read_json(request)
-        else:
-            body = {
-                "source": {"kind": "dataset", "target": target, "reuse": not retrain}
-                | _given(
-                    uri=_path(data), holdout=_path(holdout), schema=None if schema is None else _read_json(schema)
-                ),
-                "synthesizer": {"name": synthesizer, **_settings(setting)},
-                "rows": rows,
-                "seed": seed,
-                "gate": _given(max_tstr_loss=max_tstr_loss),
-                **_given(deliver=deliver),
-            }
-            if data is None:
-                raise InvalidInputError(
-                    Problem("--data", "there is no data and no request", "Give --data FILE, or a request file.")
-                )
+    with answering(as_json):
+        body = request_body(
+            request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
+            schema=schema, setting=setting, deliver=deliver, max_tstr_loss=max_tstr_loss, retrain=retrain,
+        )  # fmt: skip
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
 
-@app.command()
 def generate(
     model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
     rows: Rows = 10_000,
@@ -138,13 +98,12 @@ def generate(
 
       synthcredit generate --model trees-applicants-0123456789ab --rows 100000 --out rows.parquet
     """
-    with _answering(as_json):
-        source = {"kind": "model", "model_id": model} | _given(uri=_path(data))
+    with answering(as_json):
+        source = {"kind": "model", "model_id": model} | given(uri=path_of(data))
         body = {"source": source, "rows": rows, "seed": seed}
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
 
-@app.command()
 def train(
     data: Annotated[Path, typer.Option("--data", help="The real data: a CSV or Parquet file.")],
     target: Target = None,
@@ -162,7 +121,7 @@ def train(
 
       synthcredit train --data applicants.csv --target default --synthesizer ctgan --set epochs=300
     """
-    with _answering(as_json):
+    with answering(as_json):
         from synthcredit import api
 
         with console.progress() as listener:
@@ -170,9 +129,9 @@ def train(
                 data,
                 target=target,
                 synthesizer=synthesizer,
-                settings=_settings(setting),
+                settings=settings_of(setting),
                 holdout=holdout,
-                schema=_read_schema(schema),
+                schema=read_schema(schema),
                 seed=seed,
                 home=home,
                 progress=lambda done, message: listener("train", done, message),
@@ -183,7 +142,6 @@ def train(
         console.out.print(console.card_table(card))
 
 
-@app.command()
 def assess(
     real: Annotated[Path, typer.Option("--real", help="The real rows that the synthetic ones were made from.")],
     synthetic: Annotated[Path, typer.Option("--synthetic", help="The synthetic rows to be judged.")],
@@ -206,7 +164,7 @@ def assess(
 
       synthcredit assess --real train.csv --synthetic made.csv --holdout test.csv --target default
     """
-    with _answering(as_json):
+    with answering(as_json):
         from synthcredit import api
 
         with console.progress() as listener:
@@ -215,8 +173,8 @@ def assess(
                 synthetic,
                 holdout=holdout,
                 target=target,
-                schema=_read_schema(schema),
-                gate=_given(max_tstr_loss=max_tstr_loss),
+                schema=read_schema(schema),
+                gate=given(max_tstr_loss=max_tstr_loss),
                 out=out_path,
                 home=home,
                 seed=seed,
@@ -235,7 +193,6 @@ def assess(
             raise typer.Exit(GateNotMetError.exit_code)
 
 
-@app.command()
 def models(
     model: Annotated[str | None, typer.Argument(help="A model's id, to see its whole card.")] = None,
     home: Home = None,
@@ -247,7 +204,7 @@ def models(
 
       synthcredit models ctgan-german_credit-0123456789ab --json
     """
-    with _answering(as_json):
+    with answering(as_json):
         from synthcredit import api
 
         cards = api.models(home)
@@ -265,7 +222,6 @@ def models(
             console.out.print("There is no model yet: `synthcredit train` makes one.")
 
 
-@app.command()
 def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")], target: Target = None) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
@@ -273,18 +229,13 @@ def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
 
       synthcredit schema applicants.csv --target default > schema.json
     """
-    with _answering(False):
+    with answering(False):
         from synthcredit.datasets import detect
 
         detected = detect.detect_schema(data, target=target)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
         sys.stdout.write(detected.schema.model_dump_json(indent=1) + "\n")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
 
 
 def _run(
@@ -298,61 +249,3 @@ def _run(
         console.print_json(console.as_json(result))
     else:
         console.summary(result, new=bool(listener.seen))
-
-
-@contextmanager
-def _answering(as_json: bool) -> Iterator[None]:
-    """Turn errors into messages and exit codes; a person never sees a traceback for what they can mend."""
-    try:
-        yield
-    except SynthcreditError as error:
-        if as_json:
-            problems = [{"field": p.field, "problem": p.problem, "fix": p.fix} for p in error.problems]
-            console.print_json({"error": error.name, "problems": problems})
-        else:
-            console.print_error(error)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        console.err.print("\nStopped. The same command again continues where it was.")
-        raise typer.Exit(130) from None
-
-
-def _read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is whatever it is; pydantic decides
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInputError(Problem(str(path), "it does not exist", "Check the path.")) from None
-    except (ValueError, OSError) as error:
-        place = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidInputError(Problem(str(path), f"it is no JSON{place}", "Correct the file.")) from None
-
-
-def _read_schema(path: Path | None) -> TableSchema | None:
-    if path is None:
-        return None
-    try:
-        return TableSchema.model_validate(_read_json(path))
-    except ValidationError as error:
-        raise from_validation(error, str(path)) from None
-
-
-def _path(path: Path | None) -> str | None:
-    return None if path is None else str(path.absolute())
-
-
-def _given(**values: object) -> dict[str, Any]:
-    """Keep what was given, so that the request's own defaults hold for the rest."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _settings(pairs: list[str] | None) -> dict[str, Any]:
-    settings = {}
-    for pair in pairs or ():
-        name, sign, value = pair.partition("=")
-        if not sign:
-            raise InvalidInputError(Problem(f"--set {pair}", "it has no '='", "Write --set NAME=VALUE."))
-        try:
-            settings[name] = json.loads(value)
-        except ValueError:
-            settings[name] = value
-    return settings

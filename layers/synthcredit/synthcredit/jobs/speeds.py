@@ -1,0 +1,109 @@
+"""How much work a step is: seconds of one processor core, memory and disk, fitted to measurements.
+
+Measured on one core of the machine of docs/benchmarks.md (AMD EPYC), 2026-11-21; each constant names its run. They are
+meant to be right within a factor of two, which `place` allows for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MEASURED_ROWS = 100_000
+"""Synthetic rows that are assessed at the most: `evidence.assess.MAX_ROWS`, which may not be imported here."""
+BYTES_A_SECOND = 50e6
+"""From and to S3, one stream; taken to be, not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What decides how much work a job is.
+
+    Parameters
+    ----------
+    train_rows, columns
+        The table that is learned, or was.
+    rows
+        Rows to generate.
+    shard_rows
+        Rows of its largest shard.
+    shards
+        How many shards there are.
+    synthesizer, settings
+        The family and its settings, complete.
+    train
+        Whether a model has to be trained.
+    forms
+        In which forms the data is delivered: ``parquet``, ``csv``, ``json``, ``jsonl``.
+    """
+
+    train_rows: int
+    columns: int
+    rows: int
+    shard_rows: int
+    shards: int
+    synthesizer: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    train: bool = True
+    forms: Sequence[str] = ("parquet",)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a step takes, or one shard of it: seconds of one core, megabytes of memory and of disk."""
+
+    seconds: float
+    memory_mb: float
+    disk_mb: float = 0.0
+
+
+def training(size: Size) -> Work:
+    """Return the work of a fit."""
+    values = size.train_rows * size.columns
+    if size.synthesizer == "ctgan":
+        # 20,000 x 12 credit table: 5.2 s to prepare, 0.039 s a step of 500 rows; german_credit: 0.024 s of 200 rows.
+        batch = int(size.settings["batch_size"])
+        steps = max(1, size.train_rows // batch) * int(size.settings["epochs"])
+        seconds = 2.0 + 22e-6 * values + steps * (0.005 + 5.7e-6 * batch * size.columns)
+        return Work(seconds, 600 + 300e-6 * values)
+    # UCI default: 12.7 s and 330 MB for 21,000 x 24; 25.7 us a value for 24, 48 and 96 columns alike.
+    learned = min(size.train_rows, int(size.settings.get("max_rows", size.train_rows))) * size.columns
+    seconds = 1.0 + 26e-6 * learned * int(size.settings.get("trees", 8)) / 8 + 0.5e-6 * values
+    return Work(seconds, 300 + 200e-6 * learned + 50e-6 * values)
+
+
+def generating(size: Size) -> Work:
+    """Return the work of the largest shard."""
+    # 0.23 (german_credit) to 0.36 us a value (UCI default) with trees, through the Parquet writer; 0.31 with ctgan.
+    # 250 to 390 MB for 24 to 96 columns; 1.6 bytes a value in the part.
+    values = size.shard_rows * size.columns
+    return Work(1.0 + 0.36e-6 * values + 2 * values / BYTES_A_SECOND, 300 + 2 * size.columns, 2e-6 * values)
+
+
+def assessing(size: Size) -> Work:
+    """Return the work of the evidence and its report."""
+    # UCI default, 100,000 rows: 4.0 s imports, 3.7 s measures, 1.6 s report, 750 MB; a part is read whole: 4 ns and
+    # 16 bytes a value.
+    measured = (min(size.rows, MEASURED_ROWS) + size.train_rows) * size.columns
+    values = size.rows * size.columns
+    seconds = 8.0 + 1.5e-6 * measured + 0.1 * size.shards + 4e-9 * values + 2 * values / BYTES_A_SECOND
+    shard = size.shard_rows * size.columns
+    return Work(seconds, 600 + 150e-6 * measured + 32e-6 * shard, 2e-6 * shard)
+
+
+_FORMS = {"csv": (35e-9, 14.0), "jsonl": (210e-9, 40.0), "json": (120e-9, 40.0)}
+"""Seconds and bytes a value, german_credit, whose texts are long: 200,000 rows from Parquet, `write_tables`."""
+
+
+def publishing(size: Size) -> Work:
+    """Return the work of the other forms and of the registration."""
+    values = size.rows * size.columns
+    forms = [_FORMS[form] for form in size.forms if form != "parquet"]
+    seconds = 3.0 + 0.1 * size.shards
+    disk = 0.0
+    for cpu, width in forms:
+        seconds += values * (cpu + (2 + width) / BYTES_A_SECOND)
+        # One form at a time, but all parts of the table with it.
+        disk = max(disk, values * (2 + width) / 1e6)
+    return Work(seconds, 500, disk)

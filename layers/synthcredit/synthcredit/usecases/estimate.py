@@ -1,0 +1,201 @@
+"""Estimate a request: check it, and say where each step would run, how long that takes and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from synthcredit.datasets.split import HOLDOUT_SHARE
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem
+from synthcredit.jobs.placement import Limits, Placement, place, totals
+from synthcredit.jobs.planning import cut_into_shards
+from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource
+from synthcredit.jobs.speeds import Size
+from synthcredit.ports import Sources, World
+from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.card import ModelCard
+
+HEAD_BYTES = 64 * 1024
+"""What is read of a CSV file to tell its columns, and the length of its lines."""
+
+_SEPARATORS = (b",", b";", b"\t", b"|")
+_PARQUET = (".parquet", ".pq")
+_PARQUET_COLUMNS = 30
+_PARQUET_BYTES_A_VALUE = 3.0
+"""A Parquet file keeps its columns at its end; those of credit data have some 25 to 40, of 2 to 4 bytes a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is needed to check a request.
+
+    Parameters
+    ----------
+    world
+        Where models and jobs are.
+    sources
+        Tells of the data that a request names.
+    limits
+        What a job may use and cost.
+    max_rows
+        The most rows that a job may ask for.
+    """
+
+    world: World
+    sources: Sources
+    limits: Limits
+    max_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The size of a table, seen from outside."""
+
+    rows: int
+    columns: int
+    notes: tuple[str, ...]
+
+
+class Estimate(BaseModel):
+    """What a request would take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    steps: Annotated[tuple[Placement, ...], Field(description="Where each step would run, and why there.")]
+    seconds: Annotated[float, Field(description="Wall time of all steps together.")]
+    cost_usd: Annotated[float, Field(description="Cost of all steps together, list price.")]
+    source_rows: Annotated[int, Field(description="Rows of the real data, as far as can be told from outside.")]
+    source_columns: int
+    notes: Annotated[tuple[str, ...], Field(description="What the estimate rests on.")]
+
+
+def estimate(request: JobRequest, desk: Desk) -> Estimate:
+    """Check a request and estimate it, without starting anything.
+
+    Raises
+    ------
+    InvalidInputError
+        It asks for more rows than are allowed, its settings do not fit, it would cost too much, or no machine can do
+        it; everything found is said at once.
+    NotFoundError
+        The data or the model that it names does not exist, and nothing else is wrong.
+    """
+    _raise_all(list(_faults(request, desk)))
+    size, table = _size(request, desk)
+    steps = place(size, desk.limits)
+    seconds, cost = totals(steps)
+    return Estimate(
+        steps=steps,
+        seconds=round(seconds, 1),
+        cost_usd=round(cost, 6),
+        source_rows=table.rows,
+        source_columns=table.columns,
+        notes=table.notes,
+    )
+
+
+def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
+    if request.rows > desk.max_rows:
+        yield InvalidInputError(
+            Problem(
+                "rows",
+                f"{request.rows:,} are asked for, and {desk.max_rows:,} is the most here",
+                "Ask for fewer rows, or raise the template's parameter MaxRows.",
+            )
+        )
+    source = request.source
+    looks: list[Callable[[], object]] = [
+        lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given)
+    ]
+    looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
+    if isinstance(source, ModelSource):
+        looks.append(lambda: _card(source.model_id, desk))
+    for look in looks:
+        try:
+            look()
+        except InvalidInputError as error:
+            yield error
+
+
+def _data(source: DatasetSource | ModelSource, desk: Desk) -> tuple[tuple[str, str | None], ...]:
+    """Return the fields that name real data, and what they name; for a model, what its card names where they do not."""
+    card = desk.world.models.find(source.model_id) if isinstance(source, ModelSource) else None
+    if card is None:
+        return ("source.uri", source.uri), ("source.holdout", source.holdout)
+    return ("source.uri", source.uri or card.data_uri), ("source.holdout", source.holdout or card.split.holdout_uri)
+
+
+def _raise_all(faults: list[InvalidInputError]) -> None:
+    if not faults:
+        return
+    # That something is not there is the answer only where nothing else is wrong.
+    kind = NotFoundError if all(isinstance(fault, NotFoundError) for fault in faults) else InvalidInputError
+    raise kind([problem for fault in faults for problem in fault.problems])
+
+
+def _require(field: str, uri: str, desk: Desk) -> None:
+    """Raise where there is no such data, by the name of the field that names it."""
+    try:
+        desk.sources.size(uri)
+    except InvalidInputError as error:
+        raise type(error)([replace(problem, field=field) for problem in error.problems]) from None
+
+
+def _card(model_id: str, desk: Desk) -> ModelCard:
+    card = desk.world.models.find(model_id)
+    if card is None:
+        raise NotFoundError(
+            Problem("source.model_id", f"there is no model '{model_id}'", "See GET /models for all models.")
+        )
+    return card
+
+
+def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
+    source = request.source
+    if isinstance(source, ModelSource):
+        card = _card(source.model_id, desk)
+        name, settings, train = card.synthesizer, card.settings, False
+        rows = card.split.train_rows + card.split.holdout_rows
+        table = Table(rows, len(card.table_schema.columns), ("The source's size is the model card's.",))
+        train_rows = card.split.train_rows
+    else:
+        name, train = request.synthesizer.name, True
+        settings = registry.settings_for(name, request.synthesizer.given).model_dump(mode="json")
+        table = _look(source, desk.sources)
+        train_rows = table.rows if source.holdout else round(table.rows * (1 - HOLDOUT_SHARE))
+    shards = cut_into_shards(request.rows, BLOCK_ROWS)
+    size = Size(
+        train_rows=train_rows,
+        columns=table.columns,
+        rows=request.rows,
+        shard_rows=shards[0].rows,
+        shards=len(shards),
+        synthesizer=name,
+        settings=settings,
+        train=train,
+        forms=request.deliver,
+    )
+    return size, table
+
+
+def _look(source: DatasetSource, sources: Sources) -> Table:
+    """Tell the size of a table from the size of its file, and of a CSV file from its first lines."""
+    size = sources.size(source.uri)
+    notes = ("A new model is counted; where a suitable one exists, nothing is trained.",) if source.reuse else ()
+    if PurePosixPath(source.uri.partition("?")[0]).suffix.lower() in _PARQUET:
+        rows = size / (_PARQUET_COLUMNS * _PARQUET_BYTES_A_VALUE)
+        assumed = f"A Parquet file is taken to have {_PARQUET_COLUMNS} columns of {_PARQUET_BYTES_A_VALUE:g} bytes."
+        return Table(max(1, round(rows)), _PARQUET_COLUMNS, (assumed, *notes))
+    header, _, rest = sources.head(source.uri, HEAD_BYTES).partition(b"\n")
+    lines = max(1, rest.count(b"\n"))
+    # The last line is cut off, or is the file's last.
+    length = max(1, (rest.rfind(b"\n") + 1 or len(rest)) / lines)
+    columns = 1 + max(header.count(mark) for mark in _SEPARATORS)
+    told = f"Rows and columns are told from the first {HEAD_BYTES // 1024} KB of the file."
+    return Table(max(1, round((size - len(header) - 1) / length)), columns, (told, *notes))

@@ -59,6 +59,10 @@ bench: $(VENV)/.all ## Measure speed, memory and fidelity beside stock libraries
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py
 
+image: $(VENV)/.all ## Build the container image, push it to ECR, print its address. [REGION= TAG= WITH_CTGAN=yes COMPUTE=gpu]
+	@$(BIN)/python containers/synthesis/push.py $(if $(REGION),--region $(REGION)) $(if $(TAG),--tag $(TAG)) \
+		$(if $(filter yes,$(WITH_CTGAN)),--with-ctgan) $(if $(filter gpu,$(COMPUTE)),--gpu)
+
 wheel: $(VENV)/.all ## Build the wheel into dist/.
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 

@@ -1,5 +1,6 @@
 """The template on the embedded AWS: built and deployed by sam, when something of it changed."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -158,7 +159,8 @@ def _run(command: list[str | Path], environment: dict[str, str], place: Place) -
 
 def _prepare(server: Server) -> None:
     """Make the bucket that sam uploads to; remove a stack whose first deployment failed, which none can update."""
-    client(server, "s3").create_bucket(Bucket=ARTIFACTS)
+    with contextlib.suppress(botocore.exceptions.ClientError):  # it is there already
+        client(server, "s3").create_bucket(Bucket=ARTIFACTS)
     if (_status(server) or "").startswith("ROLLBACK") or _status(server) == "CREATE_FAILED":
         stacks = client(server, "cloudformation")
         stacks.delete_stack(StackName=STACK)

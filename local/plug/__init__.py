@@ -10,6 +10,7 @@ from plug import (
     destinations,
     executions,
     functions,
+    keeping,
     objects,
     queries,
     sagemaker,
@@ -17,7 +18,19 @@ from plug import (
     transport,
 )
 
-GAPS = (conditions, definitions, destinations, executions, functions, objects, queries, sagemaker, sources, transport)
+GAPS = (
+    conditions,
+    definitions,
+    destinations,
+    executions,
+    functions,
+    keeping,
+    objects,
+    queries,
+    sagemaker,
+    sources,
+    transport,
+)
 
 
 def install() -> None:

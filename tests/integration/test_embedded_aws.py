@@ -494,6 +494,38 @@ def test_another_ministack_is_refused(tmp_path):
     assert "needs ministack 1.5.33" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "variables", "said"),
+    [
+        (["--parameter", "Stage"], {}, "--parameter wants KEY=VALUE, not Stage"),
+        ([], {"SYNTHCREDIT_AWS_PYTHON": "/nowhere/python"}, "/nowhere/python is missing: run `make setup`"),
+        ([], {"SYNTHCREDIT_SAM": "/nowhere/sam"}, "/nowhere/sam is missing: run `make setup`"),
+    ],
+)
+def test_up_says_what_is_missing(tmp_path, words, variables, said):
+    command = [
+        sys.executable,
+        str(ROOT / "local" / "up.py"),
+        "--home",
+        str(tmp_path),
+        "--port",
+        str(free_port()),
+        *words,
+    ]
+    environment = {**os.environ, "SYNTHCREDIT_AWS_PYTHON": str(AWS_PYTHON), **variables}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    embedded.stop(embedded.Place(tmp_path))
+    assert ended.returncode == 1
+    assert said in ended.stderr
+
+
+def test_down_and_status_without_a_server(tmp_path):
+    for script, said, code in (("down.py", "does not run", 0), ("status.py", '"running": false', 1)):
+        command = [sys.executable, str(ROOT / "local" / script), "--home", str(tmp_path)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (ended.returncode, said in ended.stdout) == (code, True)
+
+
 def test_what_was_there_is_there_after_a_stop_and_a_start(aws, lake):
     """Last, because it stops the server under everybody."""
     table = aws.client("dynamodb")
@@ -525,6 +557,17 @@ def test_what_was_there_is_there_after_a_stop_and_a_start(aws, lake):
     assert event["detail"]["error"] == "States.ServiceRestart"
 
 
+def test_what_was_there_survives_a_server_that_is_killed(aws):
+    aws.client("dynamodb").put_item(TableName="jobs", Item={"id": {"S": "j2"}})
+    saved = aws.place.state / "services" / "dynamodb.json"
+    until(lambda: '"j2"' in saved.read_text())
+    os.kill(aws.server.pid, signal.SIGKILL)
+    until(lambda: embedded.running(aws.place) is None)
+    aws.start()
+    assert "Item" in aws.client("dynamodb").get_item(TableName="jobs", Key={"id": {"S": "j2"}})
+    assert aws.invoke("tiny-zip", {})[0] is None
+
+
 def test_with_enforcement_a_function_may_do_what_its_role_may(aws):
     """After the test above: it too needs a start of its own."""
     aws.client("s3").put_object(Bucket="tiny-data", Key="kept.txt", Body=b"kept")
@@ -534,4 +577,6 @@ def test_with_enforcement_a_function_may_do_what_its_role_may(aws):
     failed, answer = aws.invoke("tiny-narrow", {"what": "look"})
     assert failed == "Unhandled"
     assert "AccessDenied" in answer["errorMessage"]
+    assert aws.invoke("tiny-narrow", {"what": "say", "source": "tiny"}) == (None, 0)
+    assert "AccessDenied" in aws.invoke("tiny-narrow", {"what": "say", "source": "other"})[1]["errorMessage"]
     assert aws.run("tiny-sagemaker", training("with-enforcement"))["status"] == "SUCCEEDED"

@@ -31,7 +31,7 @@ def shown(monkeypatch):
 
 
 def _watched(*looks):
-    with console.progress() as listener:
+    with console.progress(elsewhere=True) as listener:
         watch = console.Watch(listener)
         for look in looks:
             watch(look)

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
+from rich.text import Text
 
 from synthcredit.errors import Problem, StoppedError, SynthcreditError
 from synthcredit.jobs.job import State
@@ -361,20 +371,29 @@ class _Steps:
             err.print(f"{step:9} {done:4.0%}  {escape(message)}", soft_wrap=True)
 
 
+class _WhileItRuns(TimeElapsedColumn):
+    """The time since a step was first seen; nothing once it has ended, since how long it took is known better then."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.finished else super().render(task)
+
+
 @contextmanager
-def progress() -> Iterator[_Steps]:
-    """Give a listener that shows progress."""
+def progress(*, elsewhere: bool = False) -> Iterator[_Steps]:
+    """Give a listener that shows progress: of this process, or of a job that runs elsewhere."""
     if not err.is_terminal:
         yield _Steps(None)
         return
+    times = [_WhileItRuns()] if elsewhere else [TimeElapsedColumn(), TimeRemainingColumn(compact=True)]
     with Progress(
         SpinnerColumn(finished_text="[green]✓[/green]"),
         TextColumn("{task.description:9}"),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[message]}"),
+        BarColumn(bar_width=12 if elsewhere else 24),
+        *times,
+        # The one column that gives way on a narrow terminal.
+        TextColumn("{task.fields[message]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         console=err,
+        expand=True,
     ) as bars:
         yield _Steps(bars)
 

@@ -192,13 +192,16 @@ class TestLayers:
         assert wanted
         assert {name: pinned.get(name) for name in wanted} == wanted
 
-    def test_each_layer_is_built_for_the_runtime(self):
-        for one in of_type(RESOURCES, "AWS::Serverless::LayerVersion").values():
-            content = ROOT / one["Properties"]["ContentUri"]
-            assert one["Metadata"]["BuildMethod"] == (
-                "makefile" if (content / "Makefile").is_file() else {"Ref": "PyRuntime"}
-            )
-            assert one["Properties"]["CompatibleRuntimes"] == [{"Ref": "PyRuntime"}]
+    @pytest.mark.parametrize("name", of_type(RESOURCES, "AWS::Serverless::LayerVersion"))
+    def test_each_layer_is_built_for_the_runtime(self, name):
+        layer = RESOURCES[name]
+        assert layer["Properties"]["CompatibleRuntimes"] == [{"Ref": "PyRuntime"}]
+        method = layer["Metadata"]["BuildMethod"]
+        if method == "makefile":
+            recipe = (ROOT / layer["Properties"]["ContentUri"] / "Makefile").read_text()
+            assert f"build-{name}:" in recipe
+        else:
+            assert method == {"Ref": "PyRuntime"}
 
     def test_only_plan_carries_arrow(self):
         assert {name for name, one in ZIPPED.items() if "Layers" in one} == {"PlanFunction"}

@@ -241,7 +241,7 @@ def checkout() -> Path:
 def _follow(platform: Platform, job: JobStatus) -> JobStatus:
     """Show a job's progress until its end. Whoever stops watching does not stop the job."""
     try:
-        with console.progress() as listener:
+        with console.progress(elsewhere=True) as listener:
             return platform.follow(job.job_id, console.Watch(listener))
     except KeyboardInterrupt:
         console.err.print(

@@ -98,7 +98,7 @@ def start(
         Its environment is missing, the port is taken, or it does not come up; the log's last lines are in the message.
     """
     python = aws_python or find_tool("SYNTHCREDIT_AWS_PYTHON", ROOT / ".venv-aws" / "bin" / "python")
-    if _is_taken(port):
+    if not _gets_free(port, 3):
         raise PlatformError(f"port {port} of {HOST} is taken by another program: stop it, or give another --port")
     place.folder.mkdir(parents=True, exist_ok=True)
     command = [str(python), str(ROOT / "local" / "serve.py"), "--port", str(port), "--state", str(place.state)]
@@ -152,6 +152,16 @@ def find_tool(variable: str, usual: Path) -> Path:
     if not path.is_file():
         raise PlatformError(f"{path} is missing: run `make setup`, or let {variable} name the program")
     return path
+
+
+def _gets_free(port: int, seconds: float) -> bool:
+    """Wait for a port that a server which was just ended may hold a moment longer."""
+    end = time.monotonic() + seconds
+    while _is_taken(port):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _is_taken(port: int) -> bool:

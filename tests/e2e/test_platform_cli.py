@@ -33,8 +33,14 @@ def made(tmp_path_factory):
     ), synthcredit.models(home)
 
 
+@pytest.fixture(autouse=True)
+def _no_own_settings(monkeypatch):
+    for name in ("SYNTHCREDIT_ENDPOINT", "SYNTHCREDIT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
-def api(made, tmp_path, monkeypatch):
+def api(made, tmp_path):
     result, cards = made
     with serving() as api:
         api.platform_file(tmp_path / ".synthcredit")
@@ -241,13 +247,12 @@ def checkout(tmp_path):
 
 
 def test_up_and_down_run_the_scripts_of_the_checkout(cli, checkout):
-    up = cli("up", "--port", "4600", "--home", "there", cwd=checkout / "below")
-    assert (up.returncode, up.stdout.split()) == (
-        0,
-        ["up", "--port", "4600", "--home", str(checkout / "below" / "there")],
-    )
+    up = cli("up", "--port", "4600", "--parameter", "MaxRows=5", "--home", "there", cwd=checkout / "below")
+    there = str(checkout / "below" / "there")
+    assert up.returncode == 0
+    assert up.stdout.split() == ["up", "--port", "4600", "--parameter", "MaxRows=5", "--home", there]
     down = cli("down", "--delete", cwd=checkout)
-    assert (down.returncode, down.stdout.split()) == (4, ["down", "--delete"])
+    assert (down.returncode, down.stdout.split()) == (4, ["down", "--delete", "--home", str(checkout / ".synthcredit")])
 
 
 @pytest.mark.parametrize("verb", ["submit", "status", "stop", "up", "down"])

@@ -134,9 +134,8 @@ def test_checkov_is_content(checkov):
 def test_every_check_that_is_skipped_would_fail(checkov, tmp_path):
     # In a folder without .checkov.yaml, which checkov reads by itself.
     shutil.copy(ROOT / "template.yaml", tmp_path)
-    done = ask(
-        checkov, "-f", "template.yaml", "--framework", "cloudformation", "--skip-download", "-o", "json", folder=tmp_path
-    )  # fmt: skip
+    options = ["--framework", "cloudformation", "--skip-download", "-o", "json"]
+    done = ask(checkov, "-f", "template.yaml", *options, folder=tmp_path)
     results = json.loads(done.stdout)["results"]
     failed = {check["check_id"] for check in results["failed_checks"]}
     assert failed == set(yaml.safe_load((ROOT / ".checkov.yaml").read_text())["skip-check"])

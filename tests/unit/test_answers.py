@@ -22,7 +22,7 @@ from synthcredit.errors import (
 from synthcredit.jobs.job import Failure, Job, State
 from synthcredit.jobs.request import parse_request
 
-SECRET = "Jane Doe, 4111 1111 1111 1111"
+PRIVATE = "Jane Doe, 4111 1111 1111 1111"
 PROBLEM = Problem("rows", "there are none", "Ask for some.")
 
 
@@ -72,9 +72,9 @@ def test_storage_that_is_out_of_reach_says_when_to_try_again():
 
 
 def test_of_a_fault_nothing_is_told():
-    answer = http_answer(ValueError(SECRET), "request-1")
+    answer = http_answer(ValueError(PRIVATE), "request-1")
     assert answer.status == 500
-    assert SECRET not in answer.body.model_dump_json()
+    assert PRIVATE not in answer.body.model_dump_json()
     assert "ValueError" not in answer.body.model_dump_json()
 
 
@@ -95,7 +95,7 @@ def _failure(error: str, step: str = "gate") -> Failure:
 
 def _said(kind: str, message: str) -> str:
     """What Lambda says of an exception."""
-    return json.dumps({"errorMessage": message, "errorType": kind, "requestId": "1", "stackTrace": [SECRET]})
+    return json.dumps({"errorMessage": message, "errorType": kind, "requestId": "1", "stackTrace": [PRIVATE]})
 
 
 def test_an_error_of_ours_is_rebuilt_from_what_the_step_left():
@@ -121,7 +121,7 @@ def test_our_own_words_are_kept_where_nothing_was_left():
         "rows: there are none. Ask for some",
         "seed: it is -1. Give 0",
     ]
-    assert SECRET not in str(error)
+    assert PRIVATE not in str(error)
 
 
 @pytest.mark.parametrize("cause", ["", "no JSON", "[1]", "{}"])
@@ -133,17 +133,17 @@ def test_an_error_of_ours_without_words_is_known_by_its_name(cause):
 
 @pytest.mark.parametrize("error", ["States.Timeout", "Sandbox.Timedout"])
 def test_what_took_too_long(error):
-    reason = reason_for(_job(step="train"), error, SECRET)
+    reason = reason_for(_job(step="train"), error, PRIVATE)
     assert "step train: it ran longer" in str(reason)
-    assert SECRET not in str(reason)
+    assert PRIVATE not in str(reason)
 
 
 @pytest.mark.parametrize("error", ["Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory"])
 def test_what_was_killed(error):
-    reason = reason_for(_job(step="assess"), error, SECRET)
+    reason = reason_for(_job(step="assess"), error, PRIVATE)
     assert "memory" in str(reason)
     assert "LambdaMemory" in str(reason)
-    assert SECRET not in str(reason)
+    assert PRIVATE not in str(reason)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_what_another_step_left_says_nothing_of_this_one():
 
 
 def test_the_words_of_a_machine_are_not_repeated():
-    error = reason_for(_job(step="train"), "States.TaskFailed", _described(f"AlgorithmError: {SECRET}, exit code: 1"))
+    error = reason_for(_job(step="train"), "States.TaskFailed", _described(f"AlgorithmError: {PRIVATE}, exit code: 1"))
     assert "a-train-0" in str(error)
     assert "Jane" not in str(error)
 
@@ -208,10 +208,10 @@ def test_a_shard_that_failed():
 
 
 def test_anything_else_is_a_fault_of_which_nothing_is_told():
-    error = reason_for(_job(), "KeyError", _said("KeyError", SECRET))
+    error = reason_for(_job(), "KeyError", _said("KeyError", PRIVATE))
     assert type(error) is SynthcreditError
     assert "fault" in str(error)
-    assert SECRET not in str(error)
+    assert PRIVATE not in str(error)
     assert "a" * 24 in str(error)
 
 

@@ -67,9 +67,18 @@ def test_an_attempt_that_failed_and_a_stop_under_way_are_said_once_each(shown):
     )
     assert [line.split("..")[1].strip() for line in shown.getvalue().splitlines()[1:]] == [
         "",
-        "tried again after Storage",
+        "an attempt failed: Storage",
         "being stopped",
     ]
+
+
+def test_the_step_that_a_job_ended_at_is_told(shown):
+    failure = {"step": "gate", "error": "GateNotMet"}
+    _watched(_job(step="gate"), _job("failed", step="gate", failure=failure))
+    _watched(_job("stopped", step="train", failure={"step": "train", "error": "Stopped"}))
+    lines = shown.getvalue().splitlines()
+    assert lines[1:3] == ["gate        ..  ", "gate        0%  failed: GateNotMet"]
+    assert lines[-1] == "train       0%  stopped"
 
 
 def test_on_a_terminal_every_step_is_a_bar_that_ends(monkeypatch):
@@ -78,7 +87,7 @@ def test_on_a_terminal_every_step_is_a_bar_that_ends(monkeypatch):
     listener = _watched(
         _job(step="plan"), _job(step="generate", seconds={"plan": 0.5}, placement=PLACES), _job("failed", step="gate")
     )
-    assert set(listener.seen) == {"claim", "plan", "train", "generate"}
+    assert set(listener.seen) == {"claim", "plan", "train", "generate", "gate"}
     bars = text.getvalue()
     for words in ("plan", "generate", "lambda x 8: it is small", "✓"):
         assert words in bars

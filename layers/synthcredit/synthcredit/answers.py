@@ -49,7 +49,7 @@ class ProblemBody(BaseModel):
     status: int
     detail: str
     instance: Annotated[str, Field(description="Id of the HTTP request, to look for in the log.")]
-    error: Annotated[str, Field(description="Name of the error, e.g. InvalidInput; not where the gateway refuses.")] = ""
+    error: Annotated[str, Field(description="Name of the error, e.g. InvalidInput; empty from the gateway.")] = ""
     problems: tuple[ProblemItem, ...]
 
 

@@ -306,8 +306,8 @@ class Watch:
             self._ended.add(step)
             took = f"{job.seconds[step]:.1f} s" if step in job.seconds else ""
             self._listener(step, 1.0, _and(took, _described(job, step)))
-        if not job.state.closed and job.step not in self._ended:
-            self._listener(job.step, None, _and(_described(job, job.step), _attempt(job)))
+        if job.step not in self._ended and job.state is not State.SUCCEEDED:
+            self._listener(job.step, 0.0 if job.state.closed else None, _and(_attempt(job), _described(job, job.step)))
 
 
 def _described(job: JobStatus, step: str) -> str:
@@ -320,7 +320,9 @@ def _described(job: JobStatus, step: str) -> str:
 def _attempt(job: JobStatus) -> str:
     if job.failure is None:
         return ""
-    return "being stopped" if job.failure.error == StoppedError.name else f"tried again after {job.failure.error}"
+    if job.failure.error == StoppedError.name:
+        return "stopped" if job.state.closed else "being stopped"
+    return f"failed: {job.failure.error}" if job.state.closed else f"an attempt failed: {job.failure.error}"
 
 
 def _and(*said: str) -> str:

@@ -96,11 +96,17 @@ def test_a_closed_job_stays_as_it_was_closed(jobs, closed):
     jobs.create(_job())
     jobs.update(_job(state=State.RUNNING, step="train"))
     jobs.update(_job(state=closed))
-    jobs.update(_job(state=closed, results={"report.html": "s3://lake/report.html"}))
-    for other in set(State) - {closed}:
+    for other in set(State) - {State.SUCCEEDED}:
         with pytest.raises(StoppedError, match=f"closed meanwhile: {closed}"):
-            jobs.update(_job(state=other))
-    assert jobs.get(_job().job_id) == _job(state=closed, results={"report.html": "s3://lake/report.html"})
+            jobs.update(_job(state=other, seconds={"train": 1.0}))
+    assert jobs.get(_job().job_id) == _job(state=closed)
+
+
+def test_that_a_job_has_succeeded_may_be_said_twice(jobs):
+    jobs.create(_job())
+    for _ in range(2):
+        jobs.update(_job(state=State.SUCCEEDED))
+    assert jobs.get(_job().job_id).state is State.SUCCEEDED
 
 
 def test_of_a_stop_and_a_success_at_once_one_holds(jobs):

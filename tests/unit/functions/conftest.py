@@ -71,9 +71,7 @@ def aws(monkeypatch):
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        account = Aws(
-            make_client("s3"), make_client("dynamodb"), make_client("stepfunctions"), _emitted(monkeypatch)
-        )
+        account = Aws(make_client("s3"), make_client("dynamodb"), make_client("stepfunctions"), _emitted(monkeypatch))
         _make(account)
         _forget()
         yield account

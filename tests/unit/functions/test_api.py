@@ -10,6 +10,9 @@ from synthcredit.jobs.job import Job, State, job_id_for
 
 KEY = "uploads/1f0c9a/german_credit.csv"
 
+# Powertools warns of every call that counts nothing, and pytest undoes the filter of aws/runtime.py.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
 
 @pytest.fixture
 def http(load, sample, context):

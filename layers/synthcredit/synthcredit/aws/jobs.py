@@ -74,12 +74,12 @@ class DynamoJobs:
         return _job(answer["Item"])
 
     def update(self, job: Job) -> None:
-        """Replace a job, unless it was closed otherwise meanwhile."""
+        """Replace a job, unless it was closed meanwhile; that a job has succeeded may be said twice."""
         with refusals(self._place):
             replaced = self._put(
                 _item(job),
                 ConditionExpression="attribute_exists(job_id) AND "
-                f"(#state = :new OR NOT #state IN ({', '.join(_CLOSED)}))",
+                f"(#state = :new AND :new = :{State.SUCCEEDED} OR NOT #state IN ({', '.join(_CLOSED)}))",
                 ExpressionAttributeNames={"#state": "state"},
                 ExpressionAttributeValues={**_CLOSED, ":new": {"S": str(job.state)}},
             )

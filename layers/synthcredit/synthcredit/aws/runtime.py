@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -30,6 +31,8 @@ tracer = Tracer(service=NAME, patch_modules=("botocore",))
 """Off outside Lambda; inside, it follows whether the call is sampled."""
 metrics = Metrics(namespace=NAME, service=NAME)
 
+# Where a call is not traced, the SDK would warn of every part of it.
+logging.getLogger("aws_xray_sdk").setLevel(logging.ERROR)
 # A call without a metric is nothing to warn of.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
 

@@ -21,7 +21,7 @@ _INSTANCE = Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
 class Settings(BaseModel):
     """What a function, a container or a person's machine has to know of the deployed platform."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     lake_bucket: Annotated[str, Field(pattern=BUCKET_PATTERN)]
     inbox_bucket: Annotated[str, Field(pattern=BUCKET_PATTERN)]

@@ -245,8 +245,10 @@ def _follow(platform: Platform, job: JobStatus) -> JobStatus:
             return platform.follow(job.job_id, console.Watch(listener))
     except KeyboardInterrupt:
         console.err.print(
-            f"\nJob {job.job_id} goes on. `synthcredit status {job.job_id}` shows it, "
-            f"`synthcredit stop {job.job_id}` stops it; the same command again waits for it and fetches its results.",
+            f"\nJob {job.job_id} goes on.\n"
+            f"  synthcredit status {job.job_id}   shows it\n"
+            f"  synthcredit stop {job.job_id}     stops it\n"
+            "The same command again waits for it and fetches its results.",
             soft_wrap=True,
         )
         raise typer.Exit(130) from None

@@ -74,7 +74,7 @@ _DTYPES: dict[Kind, tuple[Dtype, ...]] = {
 class Column(BaseModel):
     """One column of a table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Annotated[str, Field(min_length=1, description="The name as the data has it.")]
     storage_name: Annotated[str, Field(min_length=1, description="Lower snake case, unique; used by the lake.")]
@@ -137,7 +137,7 @@ class Column(BaseModel):
 class TableSchema(BaseModel):
     """One table: its columns, its key, its target, and whom its rows belong to."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower snake case.")]
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]

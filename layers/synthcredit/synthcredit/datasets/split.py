@@ -30,7 +30,7 @@ class Rule(StrEnum):
 class Split(BaseModel):
     """One split, enough to make it again and to tell that it is the same."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rule: Rule
     seed: int = SPLIT_SEED

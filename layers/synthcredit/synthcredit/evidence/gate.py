@@ -24,7 +24,7 @@ class Profile(StrEnum):
 class Gate(BaseModel):
     """The gate of one request: a profile, and thresholds that replace the profile's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     profile: Profile = Profile.DEVELOPMENT
     max_tstr_loss: Annotated[

@@ -31,7 +31,7 @@ class State(StrEnum):
 class Failure(BaseModel):
     """Why a job failed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     step: str
     error: Annotated[str, Field(description="Name of the error, e.g. GateNotMet.")]
@@ -41,7 +41,7 @@ class Failure(BaseModel):
 class Job(BaseModel):
     """One request on its way."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     job_id: str
     caller: str

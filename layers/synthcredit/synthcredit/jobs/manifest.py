@@ -15,7 +15,7 @@ from synthcredit.jobs.request import JobRequest
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Output(_Model):

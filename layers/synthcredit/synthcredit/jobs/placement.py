@@ -27,7 +27,7 @@ class Where(StrEnum):
 class Placement(BaseModel):
     """Where one step runs, and why there."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     step: str
     where: Where

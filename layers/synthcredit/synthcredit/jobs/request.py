@@ -30,7 +30,7 @@ class Format(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
 
 class DatasetSource(_Model):
@@ -70,7 +70,7 @@ Source = Annotated[DatasetSource | ModelSource, Field(discriminator="kind")]
 class SynthesizerChoice(BaseModel):
     """A model family and its settings."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     name: str = registry.DEFAULT
 

@@ -14,7 +14,7 @@ from synthcredit.datasets.split import Split
 class ModelCard(BaseModel):
     """Everything known of one model but its arrays."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, populate_by_name=True)
 
     model_id: str
     synthesizer: str

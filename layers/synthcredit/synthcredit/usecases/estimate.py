@@ -26,9 +26,10 @@ HEAD_BYTES = 64 * 1024
 
 _SEPARATORS = (b",", b";", b"\t", b"|")
 _PARQUET = (".parquet", ".pq")
-_PARQUET_COLUMNS = 30
-_PARQUET_BYTES_A_VALUE = 3.0
-"""A Parquet file keeps its columns at its end; those of credit data have some 25 to 40, of 2 to 4 bytes a value."""
+_PARQUET_COLUMNS = 20
+_PARQUET_BYTES_A_VALUE = 1.0
+"""A Parquet file keeps its columns at its end. In six public credit tables of 14 to 24 columns, written by Arrow,
+a value takes 0.5 to 2.2 bytes, 1.0 in the middle."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _check_version() -> None:
     if found != MINISTACK:
         sys.exit(
             f"the embedded AWS needs ministack {MINISTACK}, and {sys.executable} has {found}: its plug reaches into "
-            "that version's internals. Install local/requirements.txt into an environment of its own (make setup)."
+            "that version's internals. Install local/requirements.txt into an environment of its own (make up)."
         )
 
 

@@ -150,7 +150,7 @@ def find_tool(variable: str, usual: Path) -> Path:
     """
     path = Path(os.environ.get(variable) or usual)
     if not path.is_file():
-        raise PlatformError(f"{path} is missing: run `make setup`, or let {variable} name the program")
+        raise PlatformError(f"{path} is missing: run `make up`, or let {variable} name the program")
     return path
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 TINY = Path(__file__).parent / "embedded"
 AWS_PYTHON = Path(os.environ.get("SYNTHCREDIT_AWS_PYTHON") or ROOT / ".venv-aws" / "bin" / "python")
 
-pytestmark = pytest.mark.skipif(not AWS_PYTHON.is_file(), reason="the embedded AWS is not set up (make setup)")
+pytestmark = pytest.mark.skipif(not AWS_PYTHON.is_file(), reason="the embedded AWS is not set up (make up)")
 sys.path.append(str(ROOT / "local"))
 
 import server as embedded  # noqa: E402  # a script's neighbour, no package
@@ -498,8 +498,8 @@ def test_another_ministack_is_refused(tmp_path):
     ("words", "variables", "said"),
     [
         (["--parameter", "Stage"], {}, "--parameter wants KEY=VALUE, not Stage"),
-        ([], {"SYNTHCREDIT_AWS_PYTHON": "/nowhere/python"}, "/nowhere/python is missing: run `make setup`"),
-        ([], {"SYNTHCREDIT_SAM": "/nowhere/sam"}, "/nowhere/sam is missing: run `make setup`"),
+        ([], {"SYNTHCREDIT_AWS_PYTHON": "/nowhere/python"}, "/nowhere/python is missing: run `make up`"),
+        ([], {"SYNTHCREDIT_SAM": "/nowhere/sam"}, "/nowhere/sam is missing: run `make up`"),
     ],
 )
 def test_up_says_what_is_missing(tmp_path, words, variables, said):

@@ -35,7 +35,7 @@ def test_the_question_names_table_and_partition(finish, world, linker, schema):
     told = _results(job, world, linker)
     name = f"applicants_applicants_{schema.fingerprint[:8]}"
     assert (told.table.database, told.table.name, told.table.partition) == ("lake", name, f"job={job.job_id}")
-    assert told.sql == f'SELECT * FROM "lake"."{name}" WHERE job = \'{job.job_id}\' LIMIT 10'  # noqa: S608
+    assert told.sql == f'SELECT * FROM "lake"."{name}" WHERE job = \'{job.job_id}\' LIMIT 10'
 
 
 def test_no_question_where_no_parquet_was_asked_for(finish, world, linker, ask):

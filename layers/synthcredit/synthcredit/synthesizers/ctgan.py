@@ -96,7 +96,8 @@ class CtganSynthesizer(Synthesizer):
                 Problem(
                     "synthesizer.name",
                     f"'ctgan' trains with the package '{error.name}', which is not installed",
-                    "Install it: pip install 'synthcredit[ctgan]'; in the container: make image WITH_CTGAN=yes. Generating does not need it.",
+                    "Install it: pip install 'synthcredit[ctgan]'; for the container: make image WITH_CTGAN=yes. "
+                    "Generating from a trained model does not need it.",
                 )
             ) from None
         self.adopt(*ctgan_training.train(features, self.schema, self.settings, seed=seed, progress=progress))

@@ -39,7 +39,7 @@ down: ## Stop the embedded AWS; what it holds is kept.
 	@$(BIN)/synthcredit down
 
 test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
-	$(BIN)/pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.all ## Check style, types and walls.
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,11 @@ from pathlib import Path
 import pytest
 
 SYNTHCREDIT = Path(sys.executable).with_name("synthcredit")
+
+
+def _without_home() -> dict[str, str]:
+    """Return the environment without a home of the user's, so that each test has its own."""
+    return {name: value for name, value in os.environ.items() if name != "SYNTHCREDIT_HOME"}
 
 
 @pytest.fixture
@@ -20,8 +26,15 @@ def cli(tmp_path):
             text=True,
             timeout=300,
             check=False,
-            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **kwargs.pop("env", {})},
+            env={**_without_home(), "COLUMNS": "200", "NO_COLOR": "1", **kwargs.pop("env", {})},
             **kwargs,
         )
 
     return run
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -11,7 +11,7 @@ from synthcredit.local.world import open_world
 from synthcredit.steps.claim import claim
 from synthcredit.steps.fail import fail
 from synthcredit.steps.mark import mark
-from synthcredit.steps.standing import step
+from synthcredit.steps.standing import require_open, step
 
 FULL = StorageError(Problem("disk", "it is full", "Make room."))
 
@@ -72,3 +72,10 @@ def test_a_failed_job_says_so_once_and_its_rows_are_gone(world, job_id):
     assert event["detail"]["error"] == "GateNotMet"
     assert len(json.dumps(event)) < 8192
     assert len(first.failure.problems) == 30
+
+
+@pytest.mark.parametrize("error", [FULL, StoppedError(Problem("job", "stopped", "Submit it again."))])
+def test_nothing_more_is_made_for_a_job_that_was_closed_elsewhere(world, job_id, error):
+    fail(job_id, error, world)
+    with pytest.raises(StoppedError, match="it was stopped|it has failed"):
+        require_open(world, job_id)

@@ -33,7 +33,7 @@ class Settings(BaseModel):
         Field(pattern=r"^arn:[^:]+:states:[^:]+:\d{12}:stateMachine:[^:]+$", description="Who starts jobs has it."),
     ] = None
     max_rows: Annotated[int, Field(ge=1, description="More rows than this are refused.")] = 100_000_000
-    max_cost_usd: Annotated[float, Field(gt=0, description="Jobs estimated to cost more are refused.")] = 100.0
+    max_cost_usd: Annotated[float, Field(gt=0, description="Jobs estimated to cost more are refused.")] = 50.0
     link_seconds: Annotated[int, Field(ge=1, le=604_800, description="How long a link works; a week at most.")] = 3600
     lambda_memory_mb: Annotated[int, Field(ge=128, le=10_240)] = 3008
     lambda_concurrency: Annotated[int, Field(ge=1, description="Shards that Lambda generates at a time.")] = 8

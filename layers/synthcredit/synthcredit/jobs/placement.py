@@ -91,7 +91,7 @@ class Limits:
     processing_instance: str = "ml.m5.xlarge"
     processing_instances: int = 4
     volume_gb: int = 100
-    max_cost_usd: float = 100.0
+    max_cost_usd: float = 50.0
 
     def instance(self, kind: Kind) -> str:
         """Return the instance type for a kind of SageMaker job, ``training`` or ``processing``."""

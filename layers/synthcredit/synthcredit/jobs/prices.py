@@ -6,8 +6,8 @@ Sources
 -------
 Lambda: https://aws.amazon.com/lambda/pricing/ . SageMaker: https://aws.amazon.com/sagemaker/ai/pricing/ , where an
 instance costs the same for training and for processing. That page fills its tables by a script, so that its figures
-were taken from copies of them in public repositories, which agree with each other; the ceiling on costs is therefore a
-guard against slips, not an invoice.
+could not be read there and were taken from copies in public repositories, of which some may be old. The ceiling on
+costs is therefore a guard against slips, not an invoice.
 """
 
 from __future__ import annotations
@@ -43,9 +43,6 @@ INSTANCES = {
     "ml.c5.4xlarge": Instance(16, 32, 0.816),
     "ml.c5.9xlarge": Instance(36, 72, 1.836),
     "ml.r5.8xlarge": Instance(32, 256, 2.419),
-    "ml.g4dn.xlarge": Instance(4, 16, 0.7364),
-    "ml.g4dn.2xlarge": Instance(8, 32, 0.94),
-    "ml.g5.xlarge": Instance(4, 16, 1.408),
-    "ml.g5.2xlarge": Instance(8, 32, 1.515),
 }
-"""What may be asked for; a graphics processor is not taken into account, so such an instance does better than said."""
+"""What may be asked for. No type with a disk of its own (g4dn, g5, p4d): SageMaker refuses VolumeKmsKeyId for them, and
+the state machine gives it (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html)."""

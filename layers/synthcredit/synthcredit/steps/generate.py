@@ -11,6 +11,7 @@ from synthcredit.hashing import file_hash
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
 from synthcredit.steps.files import data_prefix, job_key, read_document, write_document
+from synthcredit.steps.standing import require_open
 from synthcredit.synthesizers.protocol import load_model
 
 
@@ -42,6 +43,8 @@ def generate(job_id: str, shard: int, world: World) -> ShardResult:
         part = folder / piece.file
         write.write_part(model.sample(piece.rows, seed, first_row=piece.first_row), model.schema, part)
         result = ShardResult(key=key, rows=piece.rows, size=part.stat().st_size, sha256=file_hash(part))
+        # A job that was closed while this was made has had its rows taken away; none may come after.
+        require_open(world, job_id)
         world.objects.put(part, key)
     # The note comes last: a shard that was killed before it is made again, the same to the byte.
     write_document(world.objects, note, result)

@@ -38,14 +38,27 @@ def begin(world: World, job_id: str, name: str) -> Job:
     StoppedError
         The job was stopped.
     """
-    job = world.jobs.get(job_id)
-    if job.state is State.STOPPED:
-        raise StoppedError(Problem(f"job {job_id}", "it was stopped", "Submit it again to run it."))
+    job = require_open(world, job_id)
     running = job.model_copy(update={"state": State.RUNNING, "step": name, "updated_at": now()})
     world.jobs.update(running)
     world.events.emit("JobProgressed", {"job_id": job_id, "step": name})
     log.info("%s: begins", name)
     return running
+
+
+def require_open(world: World, job_id: str) -> Job:
+    """Return a job that may be worked on.
+
+    Raises
+    ------
+    StoppedError
+        It was stopped, or has failed elsewhere.
+    """
+    job = world.jobs.get(job_id)
+    if job.state in (State.STOPPED, State.FAILED):
+        closed = "it was stopped" if job.state is State.STOPPED else "it has failed"
+        raise StoppedError(Problem(f"job {job_id}", closed, "Submit it again to run it."))
+    return job
 
 
 def end(world: World, job_id: str, name: str, seconds: float) -> None:

@@ -37,6 +37,54 @@ class Figure(StrEnum):
     COPIED_EXCESS = "copied_rows_excess"
     COPIED_DISTINCT = "copied_distinct_rows"
     COPIED_DISTINCT_EXCESS = "copied_distinct_rows_excess"
+    # Fidelity
+    C2ST_LOGISTIC = "c2st_logistic"
+    C2ST_BOOSTED = "c2st_boosted"
+    DETECTION_TRAIN = "detection_auc_train"
+    ALPHA_PRECISION = "alpha_precision"
+    BETA_RECALL = "beta_recall"
+    MISSING_PATTERNS = "missing_patterns"
+    TAILS = "tails"
+    TOP_DECILE = "top_decile_exposure"
+    DEFAULTERS_SHAPES = "defaulters_shapes"
+    DEFAULTERS_TRENDS = "defaulters_pair_trends"
+    SEGMENT_SHAPES = "worst_segment_shapes"
+    # Usefulness
+    TRTS = "trts"
+    TSTR_LINEAR = "tstr_linear"
+    TSTR_LINEAR_LOSS = "tstr_linear_loss"
+    KS_LOSS = "ks_loss"
+    IMPORTANCE_AGREEMENT = "importance_agreement"
+    RANK_AGREEMENT = "challenger_rank_agreement"
+    OUT_OF_TIME_LOSS = "out_of_time_loss"
+    # Privacy
+    CLOSENESS_EXCESS = "closeness_excess"
+    MEMBERSHIP_NEAREST = "membership_nearest_auc"
+    MEMBERSHIP_NEAREST_TPR = "membership_nearest_tpr"
+    MEMBERSHIP_DENSITY = "membership_density_auc"
+    MEMBERSHIP_DENSITY_TPR = "membership_density_tpr"
+    ATTRIBUTE_RISK = "attribute_inference_risk"
+    SINGLING_OUT_RISK = "singling_out_risk"
+    LINKABILITY_RISK = "linkability_risk"
+    REPLICATED_UNIQUES = "replicated_uniques"
+    DISCLOSIVE = "disclosive_in_synthetic"
+    UNIQUE_VALUES_EXCESS = "unique_values_excess"
+    COPIED_SEGMENT_EXCESS = "copied_rows_worst_segment_excess"
+    # Credit behaviour
+    IV_GAP = "information_value_gap"
+    WOE_AGREEMENT = "woe_agreement"
+    WOE_DIRECTION = "woe_direction"
+    PSI_WORST = "psi_worst"
+    GINI_GAP = "gini_gap"
+    SCORECARD_LOSS = "scorecard_loss"
+    SCORECARD_SIGNS = "scorecard_signs"
+    SWAP_SET = "swap_set"
+    BAD_RATE_GAP = "bad_rate_gap"
+    CALIBRATION_INTERCEPT = "calibration_intercept"
+    CALIBRATION_SLOPE = "calibration_slope"
+    BRIER_LOSS = "brier_loss"
+    GRADE_ORDER = "grade_order"
+    ADVERSE_IMPACT_GAP = "adverse_impact_gap"
 
 
 class Unit(StrEnum):
@@ -48,6 +96,8 @@ class Unit(StrEnum):
     """A share of rows, from 0 to 1."""
     DIFFERENCE = "difference"
     """The difference of two scores or shares, from -1 to 1."""
+    NUMBER = "number"
+    """A number of its own scale, which the reading explains."""
 
 
 class Measure(_Model):
@@ -89,6 +139,15 @@ class Check(_Model):
     detail: Annotated[str, Field(description="What was expected and how many rows break it; never a value.")]
 
 
+class Detail(_Model):
+    """A small table behind some figures: worst first, aggregates only, no value of a rare row."""
+
+    name: Annotated[str, Field(description="Short and stable, e.g. detection_columns.")]
+    title: str
+    heading: tuple[str, ...]
+    rows: tuple[tuple[str | float | None, ...], ...]
+
+
 class Evidence(_Model):
     """All that was measured about one synthetic dataset."""
 
@@ -104,8 +163,12 @@ class Evidence(_Model):
     columns_fresh: Annotated[dict[str, float], Field(description="The same for real training rows.")] = {}
     utility: tuple[Measure, ...]
     privacy: tuple[Measure, ...]
+    credit: Annotated[
+        tuple[Measure, ...], Field(description="Credit behaviour, where the target is a default flag.")
+    ] = ()
+    details: tuple[Detail, ...] = ()
     notes: tuple[str, ...] = ()
 
     def measure(self, name: Figure) -> Measure | None:
         """Return one figure, or None where this evidence does not have it."""
-        return next((m for m in (*self.fidelity, *self.utility, *self.privacy) if m.name is name), None)
+        return next((m for m in (*self.fidelity, *self.utility, *self.credit, *self.privacy) if m.name is name), None)

@@ -1,7 +1,7 @@
 """Synthetic credit data that a bank can use, and the proof of it.
 
-The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `models`, `detect_schema`. They are
-imported when they are first used, so that light programs stay light.
+The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `models`, `verify`,
+`detect_schema`. They are imported when they are first used, so that light programs stay light.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = [
     "run",
     "run_request",
     "train",
+    "verify",
+    "verify_model",
 ]
 
 

@@ -28,7 +28,9 @@ from synthcredit.jobs.request import DatasetSource, Format, JobRequest, ModelSou
 from synthcredit.local.storage import copy_whole, refusals, write_whole
 from synthcredit.local.world import default_home, open_world
 from synthcredit.steps.files import data_prefix, job_key, read_document
+from synthcredit.steps.verify_files import Verification, verify_card, verify_files
 from synthcredit.synthesizers.card import ModelCard
+from synthcredit.synthesizers.shipped import no_such_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -296,6 +298,41 @@ def assess(
             files, Gate.model_validate(dict(gate or {})), folder, seed=seed, progress=progress or silent
         )
     return Assessment(evidence, tuple(findings), folder)
+
+
+def verify(folder: str | Path, *, key: str | None = None) -> Verification:
+    """Check that the results in a folder are what was published, and who signed them.
+
+    Parameters
+    ----------
+    folder
+        Where ``manifest.json`` is.
+    key
+        The fingerprint of the key that must have signed.
+
+    Raises
+    ------
+    InvalidInputError
+        Something was changed or is missing, or another key signed.
+    """
+    return verify_files(Path(folder), key=key)
+
+
+def verify_model(model_id: str, *, key: str | None = None, home: str | Path | None = None) -> Verification:
+    """Check that a model and its card are as they were registered, and who signed the card.
+
+    Raises
+    ------
+    InvalidInputError
+        The model or its card was changed, or another key signed; or there is no such model.
+    """
+    place = _home(home)
+    registry = open_world(place, place).models
+    with registry.fetch(model_id):
+        card = registry.find(model_id)
+    if card is None:
+        raise no_such_model(model_id)
+    return verify_card(card, key=key)
 
 
 def models(home: str | Path | None = None) -> list[ModelCard]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from synthcredit.datasets.schema import TableSchema, storage_name
 from synthcredit.jobs.job import Job
+from synthcredit.signing import Signature
 from synthcredit.synthesizers.card import ModelCard
 
 
@@ -215,6 +216,19 @@ class Links(Protocol):
         """How long a link works."""
 
 
+class Signer(Protocol):
+    """Vouches for documents with a key that nobody else has."""
+
+    def sign(self, content: bytes) -> Signature:
+        """Sign a document.
+
+        Raises
+        ------
+        StorageError
+            The key cannot be used.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All that a step needs of the world."""
@@ -224,3 +238,5 @@ class World:
     models: ModelRegistry
     catalogue: Catalogue
     events: EventBus
+    signer: Signer | None = None
+    """None where no key is set up; documents are then not signed, and say so when they are verified."""

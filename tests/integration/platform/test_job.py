@@ -11,6 +11,8 @@ import pytest
 import urllib3
 
 import synthcredit
+from synthcredit.errors import InvalidInputError
+from synthcredit.signing import SUFFIX, Signature, require_signed
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
 
@@ -199,6 +201,15 @@ def test_results_are_links_that_anyone_can_open_for_a_while(platform, done):
     assert got.status == 200
     assert b"<html" in got.data
     assert report["expires_at"]
+
+
+def test_the_manifest_is_signed_by_the_platforms_key(platform, done):
+    files = platform.http("GET", f"/jobs/{done['job_id']}/results").body["files"]
+    contents = {file["name"]: urllib3.request("GET", file["url"]).data for file in files if "manifest" in file["name"]}
+    signature = Signature.model_validate_json(contents[f"manifest.json{SUFFIX}"])
+    require_signed("manifest.json", contents["manifest.json"], signature)
+    with pytest.raises(InvalidInputError):
+        require_signed("manifest.json", contents["manifest.json"] + b" ", signature)
 
 
 def test_only_health_is_open(platform):

@@ -36,6 +36,7 @@ SUBSTITUTED = {
     "SynthesisImageUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/synthcredit:1.0",
     "SageMakerRoleArn": "arn:aws:iam::123456789012:role/synthcredit-SageMakerRole-0123456789AB",
     "KeyArn": "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+    "SigningKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/89abcdef-4567-cdef-0123-456789abcdef",
     "TrainingInstanceType": "ml.m5.xlarge",
     "ProcessingInstanceType": "ml.m5.xlarge",
     "LakeBucket": "synthcredit-lake-0123456789ab",

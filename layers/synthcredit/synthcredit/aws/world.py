@@ -11,6 +11,7 @@ from synthcredit.aws.links import S3Links
 from synthcredit.aws.models import S3Models
 from synthcredit.aws.objects import S3Objects
 from synthcredit.aws.settings import PREFIX, Settings, unset
+from synthcredit.aws.signer import KmsSigner
 from synthcredit.errors import InvalidInputError
 from synthcredit.ports import World
 
@@ -24,6 +25,7 @@ def open_world(settings: Settings) -> World:
         models=S3Models(objects),
         catalogue=GlueCatalogue(session(), make_client("glue"), settings.database, objects),
         events=BusEvents(make_client("events"), settings.bus),
+        signer=KmsSigner(make_client("kms"), settings.signing_key) if settings.signing_key else None,
     )
 
 

@@ -31,7 +31,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 _HERE = "In one process, on this machine"
 _THERE = "On a platform: the embedded one, or one on AWS"
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    _HERE: (verbs.run, verbs.generate, verbs.train, verbs.assess, verbs.models, verbs.schema),
+    _HERE: (verbs.run, verbs.generate, verbs.train, verbs.assess, verbs.models, verbs.verify, verbs.schema),
     _THERE: (platform.up, platform.submit, platform.status, platform.stop, platform.down),
 }
 for _panel, _verbs in _VERBS.items():

@@ -222,6 +222,41 @@ def models(
             console.out.print("There is no model yet: `synthcredit train` makes one.")
 
 
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="The folder of a job's results, with its manifest.json.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="A model's id, to check its card.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The fingerprint of the key that must have signed.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that results are what was published, or a model card what was signed, and by whom.
+
+    Exit code 2 where anything was changed or is missing, or another key signed.
+
+    For example:
+
+      synthcredit verify out/0123456789abcdef01234567 --key 0f1e2d3c4b5a6978
+
+      synthcredit verify --model trees-applicants-0123456789ab
+    """
+    with answering(as_json):
+        from synthcredit import api
+
+        if folder is not None and model is None:
+            found = api.verify(folder, key=key)
+        elif model is not None and folder is None:
+            found = api.verify_model(model, key=key, home=home)
+        else:
+            raise InvalidInputError(Problem("verify", "it checks one thing at a time", "Give a folder, or --model ID."))
+        if as_json:
+            console.print_json({"signed_by": found.signed_by, "checked": list(found.files)})
+            return
+        signer = f"Signed by the key {found.signed_by}." if found.signed_by else "Nobody has signed it."
+        console.out.print(f"Unchanged: {len(found.files)} checked. {signer}", soft_wrap=True)
+
+
 def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")], target: Target = None) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 

@@ -30,7 +30,7 @@ class Output(_Model):
 class Manifest(_Model):
     """The provenance of one dataset."""
 
-    version: int = 1
+    version: int = 2
     job_id: str
     created_at: datetime
     request: JobRequest
@@ -45,6 +45,7 @@ class Manifest(_Model):
     rows: int
     dataset_hash: Annotated[str, Field(description="SHA-256 over the SHA-256 of every data part, in order.")]
     outputs: tuple[Output, ...]
+    documents: Annotated[tuple[Output, ...], Field(description="Report and evidence, by their hashes.")] = ()
     findings: tuple[Finding, ...]
     packages: dict[str, str]
 

@@ -10,6 +10,7 @@ from synthcredit.local.events import FolderEvents
 from synthcredit.local.jobs import FolderJobs
 from synthcredit.local.models import FolderModels
 from synthcredit.local.objects import FolderObjects
+from synthcredit.local.signer import FolderSigner
 from synthcredit.ports import World
 
 HOME_VARIABLE = "SYNTHCREDIT_HOME"
@@ -29,4 +30,5 @@ def open_world(home: Path, out: Path) -> World:
         models=FolderModels(home.absolute() / "models"),
         catalogue=FolderCatalogue(out.absolute(), objects),
         events=FolderEvents(home.absolute() / "events.jsonl"),
+        signer=FolderSigner(home.absolute() / "signing-key.pem"),
     )

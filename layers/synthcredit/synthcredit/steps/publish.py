@@ -16,12 +16,14 @@ from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import Format
 from synthcredit.packages import versions
 from synthcredit.ports import World
+from synthcredit.signing import SUFFIX
 from synthcredit.steps.files import job_key, job_prefix, published_tables, read_document, write_document
 from synthcredit.steps.generate import ShardResult, result_key
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers.card import ModelCard
 
-_ALSO_SHOWN = ("report.html", "evidence.json", "manifest.json", "run.log")
+_PROOF = ("report.html", "evidence.json")
+_ALSO_SHOWN = (*_PROOF, "manifest.json", f"manifest.json{SUFFIX}", "run.log")
 
 
 def publish(job_id: str, world: World) -> dict[str, str]:
@@ -39,7 +41,8 @@ def publish(job_id: str, world: World) -> dict[str, str]:
         parquet = [_output(shard) for shard in shards] if Format.PARQUET in job.request.deliver else []
         evidence = read_document(world.objects, job_key(job_id, "evidence.json"), Evidence)
         manifest = _manifest(job, plan, shards, [*parquet, *converted], evidence, world.models.find(plan.model_id))
-        write_document(world.objects, job_key(job_id, "manifest.json"), manifest)
+        manifest = manifest.model_copy(update={"documents": tuple(_document(job_id, name, world) for name in _PROOF)})
+        _write_signed(job_key(job_id, "manifest.json"), manifest, world)
         tables = published_tables(job_id, plan) if parquet else []
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
         scores = {
@@ -55,6 +58,19 @@ def publish(job_id: str, world: World) -> dict[str, str]:
             world.catalogue.withdraw(job_id, tables)
             raise
         return places
+
+
+def _document(job_id: str, name: str, world: World) -> Output:
+    with world.objects.fetch(job_key(job_id, name)) as path:
+        return Output(name=name, size=path.stat().st_size, sha256=file_hash(path))
+
+
+def _write_signed(key: str, manifest: Manifest, world: World) -> None:
+    write_document(world.objects, key, manifest)
+    if world.signer is not None:
+        with world.objects.fetch(key) as path:
+            signature = world.signer.sign(path.read_bytes())
+        write_document(world.objects, f"{key}{SUFFIX}", signature)
 
 
 def _shown(job_id: str, converted: Sequence[Output], world: World) -> list[str]:

@@ -62,5 +62,7 @@ def train_model(training: Training, world: World, progress: Progress = silent) -
             packages=versions(),
             licence=family.licence,
         )
+        if world.signer is not None:
+            card = card.model_copy(update={"signature": world.signer.sign(card.signed_content)})
         world.models.put(card, path)
     return card

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
+from synthcredit.signing import Signature
 
 
 class ModelCard(BaseModel):
@@ -33,12 +34,21 @@ class ModelCard(BaseModel):
     packages: dict[str, str]
     licence: str
     scores: Annotated[dict[str, float], Field(description="Latest evidence, by measure.")] = {}
+    signature: Annotated[
+        Signature | None, Field(description="Over all of the card but scores, released and itself.")
+    ] = None
     released: Annotated[dict[str, int], Field(description="Rows released so far, by job.")] = {}
 
     @property
     def rows_released(self) -> int:
         """Rows released so far, over all jobs."""
         return sum(self.released.values())
+
+    @property
+    def signed_content(self) -> bytes:
+        """What a signature of the card is over: what does not change when rows are released."""
+        passing = {"scores", "released", "signature"}
+        return (self.model_dump_json(by_alias=True, exclude=passing) + "\n").encode()
 
     def expired(self, now: datetime | None = None) -> bool:
         """Tell whether the model is too old to be reused."""

@@ -14,12 +14,13 @@ from synthcredit.jobs.manifest import Manifest, Output
 from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import Format
 from synthcredit.ports import Links, World
+from synthcredit.signing import SUFFIX
 from synthcredit.steps.files import job_key, job_prefix, published_tables, read_document
 
 MAX_DATA_LINKS = 500
 """Links to data files in one answer; Lambda answers with 6 MB at the most, and a link takes 2 KB."""
 
-_DOCUMENTS = ("report.html", "evidence.json", "manifest.json")
+_DOCUMENTS = ("report.html", "evidence.json", "manifest.json", f"manifest.json{SUFFIX}")
 _SAMPLE_ROWS = 10
 
 

@@ -25,6 +25,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from synthcredit.errors import Problem, StoppedError, SynthcreditError
+from synthcredit.evidence.model import Figure
 from synthcredit.jobs.job import State
 
 if TYPE_CHECKING:
@@ -141,17 +142,40 @@ def _print_asked(asked: Asked) -> None:
     out.print(answer)
 
 
+_TOLD = frozenset(
+    {
+        Figure.PAIR_TRENDS,
+        Figure.ASSOCIATIONS_KEPT,
+        Figure.SDMETRICS_QUALITY,
+        Figure.SDMETRICS_SHAPES,
+        Figure.SDMETRICS_TRENDS,
+        Figure.SDMETRICS_DIAGNOSTIC,
+        Figure.TSTR,
+        Figure.TRTR,
+        Figure.TSTR_LOSS,
+        Figure.COPIED,
+        Figure.COPIED_EXCESS,
+        Figure.ATTRIBUTE_RISK,
+        Figure.SINGLING_OUT_RISK,
+        Figure.LINKABILITY_RISK,
+    }
+)
+"""What the shell shows of the figures; the report has them all."""
+
+
 def print_evidence(evidence: Evidence, findings: Sequence[Finding]) -> None:
     """Show the scores beside fresh real rows, and what the gate says."""
     scores = Table(title="Scores", title_justify="left", box=None, padding=(0, 2, 0, 0))
     scores.add_column("measure")
     scores.add_column("synthetic", justify="right")
     scores.add_column("fresh real rows", justify="right")
-    for measure in (*evidence.fidelity, *evidence.utility, *evidence.privacy):
+    measures = (*evidence.fidelity, *evidence.utility, *evidence.privacy)
+    for measure in filter(lambda one: one.name in _TOLD, measures):
         value = "not judged" if measure.value is None else f"{measure.value:.3f}"
         scores.add_row(measure.title, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
     out.print(scores)
-    out.print()
+    more = sum(measure.name not in _TOLD for measure in measures)
+    out.print(f"and {more} more in the report.\n" if more else "")
     verdict = Table(title="Gate", title_justify="left", box=None, padding=(0, 2, 0, 0))
     verdict.add_column("part", no_wrap=True)
     verdict.add_column("", no_wrap=True)

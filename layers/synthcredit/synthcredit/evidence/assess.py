@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import Problem, raise_all
-from synthcredit.evidence import fidelity, privacy, utility, validity
+from synthcredit.evidence import attacks, coverage, detection, fidelity, privacy, utility, validity
 from synthcredit.evidence.model import Evidence
 from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
@@ -70,10 +70,13 @@ def assess(
         draw(whole.holdout, MAX_ROWS, generator(seed, "evidence/holdout")),
     )
     faithful = fidelity.measure(sides, schema, generator(seed, "evidence/fidelity"))
+    detected = detection.measure(sides, schema, generator(seed, "evidence/detection"))
+    covered = coverage.measure(sides, schema, generator(seed, "evidence/coverage"))
     progress(0.5, "training models on synthetic and on real rows")
     useful = utility.measure(sides, schema, generator(seed, "evidence/utility"))
     progress(0.9, "looking for copied rows")
     private = privacy.measure(Sides(sides.synthetic, whole.train, sides.holdout), generator(seed, "evidence/privacy"))
+    attacked = attacks.measure(sides, schema, generator(seed, "evidence/attacks"))
     progress(1.0, "assessed")
     return Evidence(
         table=schema.name,
@@ -85,11 +88,12 @@ def assess(
             "holdout": holdout.num_rows,
         },
         validity=checks,
-        fidelity=faithful.measures,
+        fidelity=(*faithful.measures, *detected[0], *covered[0]),
         columns=faithful.columns,
         columns_fresh=faithful.columns_fresh,
         utility=useful,
-        privacy=private,
+        privacy=(*private, *attacked[0]),
+        details=(*detected[1], *covered[1], *attacked[1]),
         notes=(*_notes(schema, synthetic.num_rows, rows_released), *faithful.notes),
     )
 

@@ -104,7 +104,7 @@ def _pair_trends(
 
     def against_holdout(side: Features) -> float:
         drawn = ((draw(side, sides.rows, rng), draw(sides.holdout, sides.rows, rng)) for _ in range(_DRAWS))
-        return float(np.mean([_similarity(cut(one, bins), cut(other, bins), bins, pairs) for one, other in drawn]))
+        return float(np.mean([similarity(cut(one, bins), cut(other, bins), bins, pairs) for one, other in drawn]))
 
     return Measure(
         name=Figure.PAIR_TRENDS,
@@ -118,13 +118,13 @@ def _pair_trends(
     )
 
 
-def _similarity(one: States, other: States, bins: Mapping[str, Bin], pairs: Pairs) -> float:
-    return float(np.mean([
-        1 - 0.5 * np.abs(_joint(one, a, b, bins) - _joint(other, a, b, bins)).sum() for a, b in pairs
-    ]))  # fmt: skip
+def similarity(one: States, other: States, bins: Mapping[str, Bin], pairs: Pairs) -> float:
+    """Return 1 minus the total variation distance of the joint distributions, the mean over pairs of columns."""
+    apart = [np.abs(joint_of(one, a, b, bins) - joint_of(other, a, b, bins)).sum() for a, b in pairs]
+    return float(np.mean(1 - 0.5 * np.array(apart)))
 
 
-def _joint(states: States, a: str, b: str, bins: Mapping[str, Bin]) -> NDArray[np.float64]:
+def joint_of(states: States, a: str, b: str, bins: Mapping[str, Bin]) -> NDArray[np.float64]:
     """Return the joint distribution of two columns, shape (states of a, states of b)."""
     width = bins[b].size
     counts = np.bincount(states[a] * width + states[b], minlength=bins[a].size * width)
@@ -173,7 +173,7 @@ def _cross_products(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs) -> tupl
         known = expected > 0
         residuals = []
         for side in states:
-            joint = _joint(side, a, b, bins)
+            joint = joint_of(side, a, b, bins)
             residuals.append((joint - np.outer(joint.sum(axis=1), joint.sum(axis=0)))[known] / expected[known])
         of_synthetic += float(residuals[0] @ residuals[2])
         signal += float(residuals[1] @ residuals[2])
@@ -210,7 +210,7 @@ def associations(features: Features, bins: Mapping[str, Bin]) -> NDArray[np.floa
     states, names, rows = cut(features, bins), list(features), rows_of(features)
     matrix = np.eye(len(names))
     for i, j in combinations(range(len(names)), 2):
-        joint = _joint(states, names[i], names[j], bins)
+        joint = joint_of(states, names[i], names[j], bins)
         joint = joint[joint.sum(axis=1) > 0][:, joint.sum(axis=0) > 0]
         matrix[i, j] = matrix[j, i] = _cramers_v(joint, rows)
     return matrix

@@ -67,7 +67,9 @@ class Figure(StrEnum):
     SINGLING_OUT_RISK = "singling_out_risk"
     LINKABILITY_RISK = "linkability_risk"
     REPLICATED_UNIQUES = "replicated_uniques"
+    REPLICATED_UNIQUES_EXCESS = "replicated_uniques_excess"
     DISCLOSIVE = "disclosive_in_synthetic"
+    DISCLOSIVE_EXCESS = "disclosive_in_synthetic_excess"
     UNIQUE_VALUES_EXCESS = "unique_values_excess"
     COPIED_SEGMENT_EXCESS = "copied_rows_worst_segment_excess"
     # Credit behaviour

@@ -148,6 +148,7 @@ def _environment() -> jinja2.Environment:
         figure=show_figure,
         seconds=show_seconds,
         breakable=show_breakable,
+        cell=show_cell,
         interval=show_interval,
         sentence=lambda text: text[:1].upper() + text[1:],
     )
@@ -183,6 +184,16 @@ def show_breakable(name: str) -> markupsafe.Markup:
     return markupsafe.Markup("<wbr>").join(re.split(r"(?<=[._/-])", name))
 
 
+def show_cell(value: str | float | None) -> str:
+    """Return one cell of a table: a number with three digits, a name that may wrap, a dash where there is nothing."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, str):
+        return show_breakable(value)
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def show_seconds(value: float) -> str:
     """Return a wall time: 3.2 s."""
     return f"{value:,.1f} s"
@@ -192,7 +203,7 @@ def _chapters(evidence: Evidence) -> tuple[_Chapter, ...]:
     return (
         _Chapter("Fidelity", "Does it look like real data that the model never saw?", evidence.fidelity),
         _Chapter("Usefulness", "Does a model trained on it work on real people?", evidence.utility),
-        _Chapter("Privacy", "Does it repeat people from the training data?", evidence.privacy),
+        _Chapter("Privacy", "Does it repeat people from the training data, or give them away?", evidence.privacy),
     )
 
 

@@ -155,6 +155,8 @@ _TOLD = frozenset(
         Figure.TSTR_LOSS,
         Figure.COPIED,
         Figure.COPIED_EXCESS,
+        Figure.CLOSENESS_EXCESS,
+        Figure.MEMBERSHIP_NEAREST,
         Figure.ATTRIBUTE_RISK,
         Figure.SINGLING_OUT_RISK,
         Figure.LINKABILITY_RISK,

@@ -143,3 +143,11 @@ def test_rows_without_a_target_are_left_out(tables):
     frames[0].loc[:99, "grade"] = None
     found = measured(tables, *frames, tables.schema_of(pd.concat(frames), "grade"))
     assert found[Figure.TSTR].rows == 80
+
+
+def test_columns_without_a_value_do_no_harm(tables):
+    frames = [made(200, i).assign(empty=0.5) for i in range(3)]
+    schema = tables.schema_of(pd.concat(frames).assign(empty=[0.1 * i for i in range(600)]), "grade")
+    for sides in ({0}, {1}, {2}, {0, 1, 2}):
+        lacking = [frame.assign(empty=np.nan) if i in sides else frame for i, frame in enumerate(frames)]
+        assert measured(tables, *lacking, schema)[Figure.TSTR].value > 0.9

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import Problem, raise_all
-from synthcredit.evidence import attacks, coverage, detection, fidelity, privacy, utility, validity
+from synthcredit.evidence import attacks, coverage, detection, fidelity, nearest, privacy, utility, validity
 from synthcredit.evidence.model import Evidence
 from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
@@ -76,6 +76,7 @@ def assess(
     useful = utility.measure(sides, schema, generator(seed, "evidence/utility"))
     progress(0.9, "looking for copied rows")
     private = privacy.measure(Sides(sides.synthetic, whole.train, sides.holdout), generator(seed, "evidence/privacy"))
+    near = nearest.measure(sides, schema, generator(seed, "evidence/nearest"))
     attacked = attacks.measure(sides, schema, generator(seed, "evidence/attacks"))
     progress(1.0, "assessed")
     return Evidence(
@@ -92,8 +93,8 @@ def assess(
         columns=faithful.columns,
         columns_fresh=faithful.columns_fresh,
         utility=useful,
-        privacy=(*private, *attacked[0]),
-        details=(*detected[1], *covered[1], *attacked[1]),
+        privacy=(*private, *near[0], *attacked[0]),
+        details=(*detected[1], *covered[1], *near[1], *attacked[1]),
         notes=(*_notes(schema, synthetic.num_rows, rows_released), *faithful.notes),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +29,30 @@ _MOST_CATEGORIES = 254
 """HistGradientBoosting takes no more categories of one column; rarer ones share the last."""
 
 
+Predictor = Callable[[Features], NDArray[np.float64]]
+"""Predicts rows: shape (rows, classes of the task), or (rows, 1) for a number."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """What is predicted on the holdout, and how a prediction scores."""
+class Task:
+    """What is predicted, and how a prediction scores.
+
+    Parameters
+    ----------
+    classes
+        The classes that are scored, ascending, shape (classes,); None where the target is a number.
+    truth
+        The outcome of the rows that are predicted, shape (rows,).
+    label
+        The name of the score.
+    """
 
     classes: NDArray[np.float64] | None
     truth: NDArray[np.float64]
     label: str
 
     def score(self, predicted: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the score of each resample."""
+        """Return the score of each resample, shape (resamples,); ``weights`` as `resamples` gives them."""
         if self.classes is None:
             return r_squared(self.truth, predicted[:, 0], weights)
         scores = [
@@ -44,6 +60,15 @@ class _Task:
         ]
         # Of two classes, either one has the same AUC.
         return scores[1] if len(scores) == 2 else np.mean(scores, axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A task with the rows to learn it from, all of which have a known target."""
+
+    task: Task
+    sides: Sides
+    target: str
 
 
 def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> tuple[Measure, ...]:
@@ -55,38 +80,56 @@ def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> tupl
     the 95 % percentile bootstrap over holdout rows, the same rows for both models. TSTR after Esteban, Hyland and
     Rätsch, "Real-valued (medical) time series generation with recurrent conditional GANs" (2017).
     """
-    target = schema.target
-    if target is None:
-        return _not_measured("no target was named")
-    if not schema[target].learned or schema[target].kind is Kind.DATETIME:
-        return _not_measured(f"the target is {schema[target].kind} and cannot be predicted")
-    why_not = sides.too_few()
-    if why_not is None:
-        sides = _with_outcome(sides, schema, target)
-        why_not = _too_little_known(sides)
-    if why_not is not None:
-        return _not_measured(why_not)
-    task = _task(sides.train[target], sides.holdout[target])
+    question = prepare(sides, schema)
+    if isinstance(question, str):
+        return _not_measured(question)
     # One thread: on tables of this size several only wait for each other, on a busy machine for minutes.
     with threadpool_limits(limits=1, user_api="openmp"):
-        return _not_measured(task) if isinstance(task, str) else _measured(task, sides, target, rng)
+        return _measured(question, rng)
 
 
-def _measured(task: _Task, sides: Sides, target: str, rng: np.random.Generator) -> tuple[Measure, ...]:
-    rows = min(rows_of(sides.synthetic), rows_of(sides.train), _MAX_ROWS)
-    draws, rows = (_SMALL_DRAWS, int(rows * _SMALL_SHARE)) if rows < _SMALL else (1, rows)
+def prepare(sides: Sides, schema: TableSchema) -> Question | str:
+    """Return what is to be predicted from rows whose target is known, or why it cannot be."""
+    target = schema.target
+    if target is None:
+        return "no target was named"
+    if not schema[target].learned or schema[target].kind is Kind.DATETIME:
+        return f"the target is {schema[target].kind} and cannot be predicted"
+    why_not = sides.too_few()
+    if why_not is not None:
+        return why_not
+    sides = _with_outcome(sides, schema, target)
+    why_not = _too_little_known(sides)
+    if why_not is not None:
+        return why_not
+    task = task_of(sides.train[target], sides.holdout[target])
+    return task if isinstance(task, str) else Question(task, sides, target)
+
+
+def fits(rows: int) -> tuple[int, int]:
+    """Return how many models a score is the mean of, and how many of so many rows each of them learns from."""
+    return (_SMALL_DRAWS, int(rows * _SMALL_SHARE)) if rows < _SMALL else (1, rows)
+
+
+def resamples(rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return how often each row counts, shape (1 + bootstrap resamples, rows); first once each, the rows themselves."""
+    return np.vstack([np.ones(rows), rng.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES)])
+
+
+def _measured(question: Question, rng: np.random.Generator) -> tuple[Measure, ...]:
+    sides, task, target = question.sides, question.task, question.target
+    draws, rows = fits(min(rows_of(sides.synthetic), rows_of(sides.train), _MAX_ROWS))
     held = len(task.truth)
-    # The first "resample" is the holdout itself.
-    weights = np.vstack([np.ones(held), rng.multinomial(held, np.full(held, 1 / held), size=_RESAMPLES)])
+    weights = resamples(held, rng)
 
     def mean_score(side: Features) -> NDArray[np.float64]:
-        predictions = (_predict(draw(side, rows, rng), sides.holdout, task, target) for _ in range(draws))
+        predictions = (boosted(draw(side, rows, rng), task, target)(sides.holdout) for _ in range(draws))
         return np.asarray(np.mean([task.score(predicted, weights) for predicted in predictions], axis=0))
 
     tstr, trtr = mean_score(sides.synthetic), mean_score(sides.train)
     of = f"{task.label} on {held:,} holdout rows"
     return (
-        _with_interval(
+        with_interval(
             tstr,
             Figure.TSTR,
             "Trained on synthetic, tested on real (TSTR)",
@@ -94,14 +137,14 @@ def _measured(task: _Task, sides: Sides, target: str, rng: np.random.Generator) 
             rows,
             fresh=float(trtr[0]),
         ),
-        _with_interval(
+        with_interval(
             trtr,
             Figure.TRTR,
             "Trained on real, tested on real (TRTR)",
             f"The same model, trained on as many real rows, reaches this {of}.",
             rows,
         ),
-        _with_interval(
+        with_interval(
             trtr - tstr,
             Figure.TSTR_LOSS,
             "Loss: TRTR minus TSTR",
@@ -112,26 +155,58 @@ def _measured(task: _Task, sides: Sides, target: str, rng: np.random.Generator) 
     )
 
 
-def _predict(rows: Features, holdout: Features, task: _Task, target: str) -> NDArray[np.float64]:
-    """Train on some rows and predict the holdout; shape (holdout rows, classes), or (holdout rows, 1) for a number."""
-    inputs = {name: feature for name, feature in rows.items() if name != target}
-    categorical = np.array([isinstance(feature, Discrete) for feature in inputs.values()])
-    x = np.column_stack([_numbers(feature) for feature in inputs.values()])
-    new = np.column_stack([_numbers(holdout[name]) for name in inputs])
+def boosted(rows: Features, task: Task, target: str, *, depth: int | None = None) -> Predictor:
+    """Train gradient boosting on some rows; ``depth`` limits its trees, which have 31 leaves otherwise."""
+    inputs = [name for name in rows if name != target]
+    settings = {
+        "categorical_features": np.array([isinstance(rows[name], Discrete) for name in inputs]),
+        "early_stopping": False,
+        "random_state": 0,
+        "max_depth": depth,
+    }
+    kind = HistGradientBoostingRegressor if task.classes is None else HistGradientBoostingClassifier
+
+    # scikit-learn cannot bin a column without any value: for this model it is a constant.
+    empty = {name for name in inputs if np.isnan(numbers(rows[name])).all()}
+
+    def matrix(features: Features) -> NDArray[np.float64]:
+        return np.column_stack(
+            [np.zeros(rows_of(features)) if name in empty else numbers(features[name]) for name in inputs]
+        )
+
+    return trained(kind(**settings), matrix, rows, task, target)
+
+
+def trained(
+    model: Any,  # noqa: ANN401 - a scikit-learn model, which has no types
+    matrix: Callable[[Features], NDArray[np.float64]],
+    rows: Features,
+    task: Task,
+    target: str,
+) -> Predictor:
+    """Train a scikit-learn model on some rows, in the form that ``matrix`` gives them, shape (rows, inputs)."""
     y = outcome(rows[target])
-    settings = {"categorical_features": categorical, "early_stopping": False, "random_state": 0}
-    if task.classes is None:
-        predicted = HistGradientBoostingRegressor(**settings).fit(x, y).predict(new)
-        return np.asarray(predicted, dtype=np.float64).reshape(-1, 1)
-    seen = np.unique(y)
-    predicted = np.zeros((len(new), len(task.classes)))
-    if len(seen) == 1:
+    classes = task.classes
+    if classes is None:
+        model.fit(matrix(rows), y)
+        return lambda new: np.asarray(model.predict(matrix(new)), dtype=np.float64).reshape(-1, 1)
+    if len(np.unique(y)) == 1:
         # Synthetic rows of one class teach nothing: every prediction is the same, and the AUC .5.
-        return predicted
-    model = HistGradientBoostingClassifier(**settings).fit(x, y)
+        return lambda new: np.zeros((rows_of(new), len(classes)))
+    model.fit(matrix(rows), y)
+    return lambda new: _probabilities(model, matrix(new), classes)
+
+
+def _probabilities(
+    model: Any,  # noqa: ANN401
+    x: NDArray[np.float64],
+    classes: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the probability of each class, shape (rows, classes); 0 of one that the model never saw."""
+    predicted = np.zeros((len(x), len(classes)))
     found = {label: position for position, label in enumerate(model.classes_)}
-    probabilities = model.predict_proba(new)
-    for position, label in enumerate(task.classes):
+    probabilities = model.predict_proba(x)
+    for position, label in enumerate(classes):
         if label in found:
             predicted[:, position] = probabilities[:, found[label]]
     return predicted
@@ -145,15 +220,24 @@ def auc(
     The share of (positive, negative) pairs in the right order (Hanley and McNeil, Radiology 1982), rows weighted by
     ``weights``, shape (resamples, rows). NaN where a resample has one class only.
     """
-    order = np.argsort(predicted, kind="stable")
-    starts = np.flatnonzero(np.diff(predicted[order], prepend=np.nan) != 0)
-    sorted_weights = weights[:, order]
-    of_positive = np.add.reduceat(sorted_weights * positive[order], starts, axis=1)
-    of_negative = np.add.reduceat(sorted_weights * ~positive[order], starts, axis=1)
+    of_positive, of_negative = by_score(positive, predicted, weights)
     below = np.cumsum(of_negative, axis=1) - of_negative / 2
     pairs = of_positive.sum(axis=1) * of_negative.sum(axis=1)
     right = (of_positive * below).sum(axis=1)
     return _divided(right, pairs)
+
+
+def by_score(
+    positive: NDArray[np.bool_], predicted: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weight of positives, and of negatives, by prediction, ascending; each (resamples, predictions)."""
+    order = np.argsort(predicted, kind="stable")
+    starts = np.flatnonzero(np.diff(predicted[order], prepend=np.nan) != 0)
+    sorted_weights = weights[:, order]
+    return (
+        np.add.reduceat(sorted_weights * positive[order], starts, axis=1),
+        np.add.reduceat(sorted_weights * ~positive[order], starts, axis=1),
+    )
 
 
 def r_squared(
@@ -177,21 +261,21 @@ def outcome(feature: Feature) -> NDArray[np.float64]:
     return (feature.codes if isinstance(feature, Discrete) else feature.values).astype(np.float64)
 
 
-def _task(train: Feature, holdout: Feature) -> _Task | str:
+def task_of(train: Feature, holdout: Feature) -> Task | str:
     """Return what is to be predicted, or why it cannot be."""
     real, truth = outcome(train), outcome(holdout)
     classes = np.unique(real)
     if len(classes) == 1:
         return "the target has one value only"
     if not isinstance(train, Discrete) and len(classes) > _MAX_CLASSES:
-        return _Task(None, truth, "R squared")
+        return Task(None, truth, "R squared")
     if len(classes) > _MAX_CLASSES:
         return f"the target has more than {_MAX_CLASSES} classes"
     counts = np.array([(truth == label).sum() for label in classes])
     scored = classes[counts >= MIN_OF_A_CLASS]
     if len(scored) < 2:
         return f"fewer than two classes of the target have {MIN_OF_A_CLASS} holdout rows"
-    return _Task(scored, truth, "AUC" if len(scored) == 2 else "mean AUC of one class against the rest")
+    return Task(scored, truth, "AUC" if len(scored) == 2 else "mean AUC of one class against the rest")
 
 
 def _with_outcome(sides: Sides, schema: TableSchema, target: str) -> Sides:
@@ -213,13 +297,14 @@ def _too_little_known(sides: Sides) -> str | None:
     return None if why_not is None else f"among rows with a known target: {why_not}"
 
 
-def _numbers(feature: Feature) -> NDArray[np.float64]:
+def numbers(feature: Feature) -> NDArray[np.float64]:
+    """Return an input as numbers, shape (n,): categories by code, values that are missing or infinite as NaN."""
     if not isinstance(feature, Discrete):
         return np.where(np.isfinite(feature.values), feature.values, np.nan)
     return np.minimum(feature.codes, _MOST_CATEGORIES).astype(np.float64)
 
 
-def _with_interval(
+def with_interval(
     scores: NDArray[np.float64],
     name: Figure,
     title: str,
@@ -229,6 +314,7 @@ def _with_interval(
     unit: Unit = Unit.SCORE,
     fresh: float | None = None,
 ) -> Measure:
+    """Return a figure with its interval, of the scores of `resamples`, the first of which is the figure itself."""
     tail = 100 * (1 - _LEVEL) / 2
     low, high = np.nanpercentile(scores[1:], [tail, 100 - tail])
     return Measure(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from synthcredit.aws.objects import S3Objects
 from synthcredit.errors import ModelFileError, Problem
 from synthcredit.jobs.job import now
+from synthcredit.steps.files import write_document
 from synthcredit.synthesizers.card import ModelCard
 from synthcredit.synthesizers.shipped import (
     CARD_FILE,
@@ -65,7 +66,7 @@ class S3Models:
     def put(self, card: ModelCard, model: Path) -> None:
         """Register a model; the card last, so that no card is found without its model."""
         self._objects.put(model, _key(card.model_id, MODEL_FILE))
-        self._write(card, _key(card.model_id, CARD_FILE))
+        write_document(self._objects, _key(card.model_id, CARD_FILE), card)
 
     def find(self, model_id: str) -> ModelCard | None:
         """Return a model's card, with what was released from it."""
@@ -103,7 +104,7 @@ class S3Models:
         """Note what a job released; the same job counts once."""
         if self.find(model_id) is not None:
             release = _Release(job_id=job_id, rows=rows, scores=scores, time=now())
-            self._write(release, _key(model_id, f"releases/{job_id}.{rows}.json"))
+            write_document(self._objects, _key(model_id, f"releases/{job_id}.{rows}.json"), release)
 
     def _card(self, model_id: str, entries: Sequence[_Entry]) -> ModelCard | None:
         prefix = _key(model_id, "")
@@ -130,12 +131,6 @@ class S3Models:
             value = parse(self._objects.read(entry["Key"]))
             self._read_before[entry["Key"]] = (entry["ETag"], value)
         return value  # type: ignore[return-value]
-
-    def _write(self, document: BaseModel, key: str) -> None:
-        with self._objects.scratch() as folder:
-            path = folder / "document.json"
-            path.write_text(document.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-            self._objects.put(path, key)
 
 
 def _key(model_id: str, name: str) -> str:

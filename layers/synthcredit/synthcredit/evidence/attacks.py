@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
-from synthcredit.evidence.privacy import CONFIDENCE_Z, excess_interval, row_hashes
+from synthcredit.evidence.privacy import excess_interval, row_hashes, wilson
 from synthcredit.evidence.sides import MIN_ROWS, Bin, Sides, cut, draw, fit_bins, rows_of, take
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
 
@@ -135,17 +135,11 @@ def residual_risk(train: float, attacks: float, control: float, control_attacks:
     attacks, control_attacks
         How many attacks; the effective number where one person was attacked several times.
     """
-    (rate, error), (other, other_error) = _wilson(train, attacks), _wilson(control, control_attacks)
+    (rate, error), (other, other_error) = wilson(train, attacks), wilson(control, control_attacks)
     risk = (rate - other) / (1 - other)
     spread = math.hypot(error / (1 - other), other_error * (1 - rate) / (1 - other) ** 2)
     low, value, high = np.clip([risk - spread, risk, risk + spread], -1.0, 1.0).tolist()
     return value, low, high
-
-
-def _wilson(share: float, of: float) -> tuple[float, float]:
-    """Return the middle and half the width of Wilson's score interval (JASA 1927)."""
-    z2 = CONFIDENCE_Z**2
-    return (share * of + z2 / 2) / (of + z2), CONFIDENCE_Z / (of + z2) * math.sqrt(of * share * (1 - share) + z2 / 4)
 
 
 def _rate(outcomes: NDArray[np.bool_]) -> tuple[float, float]:

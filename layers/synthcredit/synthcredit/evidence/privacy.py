@@ -71,7 +71,7 @@ def excess_interval(hits: int, of: int, control_hits: int, control_of: int) -> t
     Med. 1998, method 10): sound at small counts and at 0.
     """
     p, control = hits / of, control_hits / control_of
-    (low, high), (control_low, control_high) = _wilson(hits, of), _wilson(control_hits, control_of)
+    (low, high), (control_low, control_high) = _bounds(hits, of), _bounds(control_hits, control_of)
     difference = p - control
     return (
         difference - math.hypot(p - low, control_high - control),
@@ -79,11 +79,14 @@ def excess_interval(hits: int, of: int, control_hits: int, control_of: int) -> t
     )
 
 
-def _wilson(hits: int, of: int) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (JASA 1927)."""
-    p, z2 = hits / of, CONFIDENCE_Z**2
-    middle = (p + z2 / (2 * of)) / (1 + z2 / of)
-    half = CONFIDENCE_Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
+def wilson(share: float, of: float) -> tuple[float, float]:
+    """Return the middle and half the width of Wilson's score interval of a share (JASA 1927), one-sided 99 %."""
+    z2 = CONFIDENCE_Z**2
+    return (share * of + z2 / 2) / (of + z2), CONFIDENCE_Z / (of + z2) * math.sqrt(of * share * (1 - share) + z2 / 4)
+
+
+def _bounds(hits: int, of: int) -> tuple[float, float]:
+    middle, half = wilson(hits / of, of)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 

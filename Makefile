@@ -10,6 +10,7 @@ ROWS ?= 10000
 SYNTHESIZER ?= trees
 EPOCHS ?=
 SEED ?= 0
+GATE ?= sharing
 OUT ?= out
 
 # Training ctgan needs torch and sdv; the shipped model of german_credit does not.
@@ -21,16 +22,16 @@ SAM := .venv-sam
 CHECKOV := .venv-checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test lint format bench openapi image wheel shipped-model clean
+.PHONY: help run up down test lint format bench openapi schema image wheel shipped-model clean
 
 help: ## Show this list.
-	@echo "make run [DATA=file.csv TARGET=column ROWS=n SYNTHESIZER=name EPOCHS=n SEED=n OUT=folder]"
+	@echo "make run [DATA=file.csv TARGET=column ROWS=n SYNTHESIZER=name EPOCHS=n SEED=n GATE=profile OUT=folder]"
 	@echo
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 run: up ## Make synthetic data on the embedded AWS, prove it, publish it: the main job.
 	@$(BIN)/synthcredit submit --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)") --rows $(ROWS) --seed $(SEED) \
-		--synthesizer $(SYNTHESIZER) $(if $(EPOCHS),--set epochs=$(EPOCHS)) --out "$(OUT)"
+		--synthesizer $(SYNTHESIZER) --gate-profile $(GATE) $(if $(EPOCHS),--set epochs=$(EPOCHS)) --out "$(OUT)"
 
 up: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) $(EMBEDDED)/.done $(SAM)/.done ## Start the embedded AWS and deploy template.yaml to it.
 	@$(BIN)/synthcredit up
@@ -51,13 +52,17 @@ format: $(VENV)/.all ## Bring the code into shape.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.all ## Measure speed, memory and fidelity beside stock libraries.
+bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock libraries.
 	$(BIN)/python benchmarks/api_import.py
 	$(BIN)/python benchmarks/sampling.py
 	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
+	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py
+
+schema: $(VENV)/.all ## Write docs/schema/evidence.json anew.
+	$(BIN)/python docs/schema/write.py
 
 image: $(VENV)/.all ## Build the container image, push it to ECR, print its address. [REGION= TAG= WITH_CTGAN=yes COMPUTE=gpu]
 	@$(BIN)/python containers/synthesis/push.py $(if $(REGION),--region $(REGION)) $(if $(TAG),--tag $(TAG)) \

@@ -1,6 +1,7 @@
 """The command line as a person meets it: a program of its own, its output and its exit codes."""
 
 import json
+import random
 import resource
 import shlex
 import signal
@@ -171,7 +172,9 @@ def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_pat
     with_schema = cli("run", "--data", german_credit, "--schema", "schema.json", "--rows", "1000", "--json")
     assert json.loads(with_schema.stdout)["state"] == "succeeded"
     judged = cli("assess", "--real", german_credit, "--synthetic", "made.csv", "--target", "creditability")
-    assert judged.returncode in (0, 3), judged.stderr
+    # Without a holdout privacy is not judged, and what is not judged is not good.
+    assert judged.returncode == 3, judged.stderr
+    assert "no holdout was given" in " ".join(judged.stdout.split())
     assert (tmp_path / "assessment" / "report.html").exists()
     assert "No holdout was given" in (tmp_path / "assessment" / "report.html").read_text()
     listed = cli("models")
@@ -181,6 +184,33 @@ def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_pat
     assert json.loads(cli("models", name, "--json").stdout)[0]["model_id"] == name
     assert cli("generate", "--model", name, "--rows", "1000").returncode == 0
     assert cli("models", "nothing").returncode == 2
+
+
+def test_anybodys_data_is_judged_compared_and_a_contaminated_holdout_refused(cli, german_credit, tmp_path):
+    header, *lines = german_credit.read_text().splitlines()
+    # The file is in an order of its own; cut as it is, the parts would not be alike.
+    random.Random(1).shuffle(lines)  # noqa: S311 - a cut, no secret
+    for name, part in (("train", lines[:400]), ("held", lines[400:700]), ("fresh", lines[700:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
+    told = ("assess", "--real", "train.csv", "--target", "creditability", "--evidence", "basic")
+    one = cli(*told, "--synthetic", "fresh.csv", "--holdout", "held.csv", "--out", "one", "--json")
+    found = json.loads(one.stdout)
+    assert {score["name"] for score in found["scores"]} == {"quality", "privacy"}
+    other = cli(*told, "--synthetic", "train.csv", "--holdout", "held.csv", "--out", "other")
+    assert other.returncode == 3
+    assert "Scores" in other.stdout
+    side_by_side = cli("assess", "--compare", "one", "other")
+    assert side_by_side.returncode == 0, side_by_side.stderr
+    assert "do not overlap" in side_by_side.stdout
+    assert (tmp_path / "comparison" / "compare.html").exists()
+    compared = json.loads(cli("assess", "--compare", "one", "other", "--json").stdout)
+    assert compared["names"] == ["one", "other"]
+    for holdout, words in (("train.csv", "same file as the real"), ("fresh.csv", "same file as the synthetic")):
+        refused = cli(*told, "--synthetic", "fresh.csv", "--holdout", holdout)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    assert cli("assess", "--real", "train.csv").returncode == 2
+    assert cli("assess", "--compare", "one", "other", "--real", "train.csv").returncode == 2
 
 
 def test_a_tampered_model_is_refused(cli, german_credit, tmp_path):

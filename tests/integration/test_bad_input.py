@@ -103,6 +103,7 @@ def test_what_can_be_worked_with_runs_and_is_noted(tmp_path, column, words):
         ({"target": "nothing"}, "target"),
         ({"gate": {"profile": "none"}}, "gate.profile"),
         ({"gate": {"max_tstr_loss": 2}}, "gate.max_tstr_loss"),
+        ({"evidence": "some"}, "evidence"),
     ],
 )
 def test_bad_requests_are_refused_with_field_and_fix(applicants, tmp_path, changes, field):
@@ -112,3 +113,24 @@ def test_bad_requests_are_refused_with_field_and_fix(applicants, tmp_path, chang
     assert caught.value.exit_code == 2
     assert any(field in problem.field for problem in caught.value.problems)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_holdout_that_overlaps_the_data_is_refused(german_credit, tmp_path):
+    header, *lines = german_credit.read_text().splitlines()
+    # The file is sorted by some of its columns: cut as it is, a category stands on one side only.
+    lines = [header, *(lines[i] for i in np.random.default_rng(1).permutation(len(lines)))]
+    held = tmp_path / "held.csv"
+    held.write_text("\n".join([lines[0], *lines[1:40], *lines[701:]]) + "\n")
+    train = tmp_path / "train.csv"
+    train.write_text("\n".join(lines[:701]) + "\n")
+    with pytest.raises(InvalidInputError, match="overlaps the real data: 39 of its 339 rows"):
+        synthcredit.run(train, target="creditability", holdout=held, rows=100, home=tmp_path / "h", out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_basic_evidence_says_that_it_is_not_for_sharing(german_credit, tmp_path):
+    done = synthcredit.run(
+        german_credit, target="creditability", rows=1000, evidence="basic", home=tmp_path / "h", out=tmp_path / "o"
+    )
+    assert any("Not for sharing" in note for note in done.evidence.notes)
+    assert not done.evidence.credit

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from synthcredit import console
 from synthcredit.client import JobStatus
+from synthcredit.evidence.model import Evidence, Grade, Score, ScorePart
 
 JOB = "0123456789abcdef01234567"
 PLACES = [
@@ -139,3 +140,20 @@ def test_a_question_is_for_programs_too():
     assert console.asked_as_json(None) == {}
     asked = console.Asked("SELECT 1", [{"a": "1"}])
     assert console.asked_as_json(asked) == {"sql": "SELECT 1", "answer": [{"a": "1"}]}
+
+
+def test_the_worst_parts_of_a_score_are_shown_and_one_that_is_not_judged_is_said(shown):
+    parts = [ScorePart(name=f"part {i}", points=10.0 * i, reason=f"reason [{i}]") for i in range(5)]
+    scores = (
+        Score(name="quality", points=0.0, grade=Grade.VERY_POOR, parts=tuple(parts), reason="Part 0 decides."),
+        Score(name="privacy", points=None, grade=None, parts=(), reason="No score."),
+    )
+    evidence = Evidence(
+        table="t", target=None, rows={}, validity=(), fidelity=(), columns={}, utility=(), privacy=(), scores=scores
+    )
+    console.print_evidence(evidence, [])
+    said = shown.getvalue()
+    assert "Quality: 0 of 100, Very poor. Part 0 decides." in said
+    assert "Privacy: not judged. No score." in said
+    assert "part 2: reason [2]" in said
+    assert "part 3" not in said

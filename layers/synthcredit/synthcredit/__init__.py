@@ -1,7 +1,7 @@
 """Synthetic credit data that a bank can use, and the proof of it.
 
-The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `models`, `verify`,
-`detect_schema`. They are imported when they are first used, so that light programs stay light.
+The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `assess_tables`, `audit`, `compare`,
+`models`, `verify`, `detect_schema`. They are imported when they are first used, so that light programs stay light.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Assessment",
     "Result",
+    "TablesAssessment",
     "__version__",
     "assess",
+    "assess_tables",
+    "audit",
+    "compare",
     "detect_schema",
     "generate",
     "load_model",

@@ -17,10 +17,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic import ValidationError
+
 from synthcredit import __version__
-from synthcredit.errors import NotFoundError, Problem, SynthcreditError
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate, verdict
-from synthcredit.evidence.model import Evidence, Finding
+from synthcredit.evidence.model import Evidence, Finding, Level
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.manifest import Manifest
@@ -36,8 +38,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from synthcredit.datasets.schema import TableSchema
+    from synthcredit.datasets.schema import DatasetSchema, TableSchema
+    from synthcredit.evidence.audit import Audit
+    from synthcredit.evidence.relations import TablesEvidence
     from synthcredit.local.workflow import Listener
+    from synthcredit.steps.assess_files import Files
+    from synthcredit.steps.compare_files import Comparison
     from synthcredit.synthesizers.protocol import Progress, Synthesizer
 
     Data: TypeAlias = str | Path | pd.DataFrame | pa.Table
@@ -101,6 +107,26 @@ class Assessment:
         return self.folder / "report.html"
 
 
+@dataclass(frozen=True, slots=True)
+class TablesAssessment:
+    """What was found of several synthetic tables that came from elsewhere."""
+
+    evidence: TablesEvidence
+    tables: Mapping[str, Assessment]
+    """Each table by itself."""
+    folder: Path
+
+    @property
+    def passed(self) -> bool:
+        """Whether every table and every relation meets the gate."""
+        return self.evidence.passed
+
+    @property
+    def report(self) -> Path:
+        """The page that links the tables' reports."""
+        return self.folder / "index.html"
+
+
 def run(
     data: Data,
     *,
@@ -112,6 +138,7 @@ def run(
     schema: TableSchema | None = None,
     seed: int = 0,
     gate: Mapping[str, Any] | None = None,
+    evidence: str = Level.STANDARD,
     reuse: bool = True,
     out: str | Path = "out",
     home: str | Path | None = None,
@@ -138,6 +165,8 @@ def run(
         Same data, settings and seed give the same rows.
     gate
         Profile and thresholds, e.g. ``{"profile": "development", "max_tstr_loss": 0.03}``.
+    evidence
+        How much is measured: ``"standard"``, or ``"basic"`` for haste, which is not for data that is shared.
     reuse
         Use a suitable model if there is one.
     out
@@ -168,6 +197,7 @@ def run(
         "rows": rows,
         "seed": seed,
         "gate": dict(gate or {}),
+        "evidence": evidence,
     }
     return run_request(body, out=out, home=home, again=again, listener=listener)
 
@@ -179,6 +209,7 @@ def generate(
     seed: int = 0,
     data: Data | None = None,
     gate: Mapping[str, Any] | None = None,
+    evidence: str = Level.STANDARD,
     out: str | Path = "out",
     home: str | Path | None = None,
     again: bool = False,
@@ -192,6 +223,8 @@ def generate(
         The model, by the id that `models` shows.
     data
         The real data, if it is no longer where the model card says.
+    evidence
+        How much is measured: ``"standard"`` or ``"basic"``.
 
     Raises
     ------
@@ -203,7 +236,7 @@ def generate(
     source: dict[str, Any] = {"kind": "model", "model_id": model_id}
     if data is not None:
         source["uri"] = _uri(data, _home(home))
-    body = {"source": source, "rows": rows, "seed": seed, "gate": dict(gate or {})}
+    body = {"source": source, "rows": rows, "seed": seed, "gate": dict(gate or {}), "evidence": evidence}
     return run_request(body, out=out, home=home, again=again, listener=listener)
 
 
@@ -274,30 +307,215 @@ def assess(
     target: str | None = None,
     schema: TableSchema | None = None,
     gate: Mapping[str, Any] | None = None,
+    evidence: str = Level.STANDARD,
     out: str | Path = "assessment",
     home: str | Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Assessment:
-    """Prove anybody's synthetic rows against real ones; report, plots and evidence appear in the folder ``out``."""
-    from synthcredit.steps.assess_files import Files, assess_files
+    """Prove anybody's synthetic rows against real ones; report, plots and evidence appear in the folder ``out``.
+
+    Parameters
+    ----------
+    real, synthetic
+        A table, its file, or a folder of its parts.
+    holdout
+        Real rows that no model saw. Without them privacy is not judged.
+    target
+        The outcome column, e.g. ``"default"``.
+    schema
+        How to read the data; detected where None.
+    gate
+        Profile and thresholds.
+    evidence
+        How much is measured: ``"standard"``, or ``"basic"`` for haste, which is not for data that is shared.
+    progress
+        Called with (fraction, message).
+
+    Raises
+    ------
+    InvalidInputError
+        What was given cannot be compared, or the holdout is contaminated; every problem found, each with its fix.
+    """
+    from synthcredit.steps.assess_files import assess_files
     from synthcredit.synthesizers.protocol import silent
 
-    place = _home(home)
-    files = Files(
-        real=Path(_uri(real, place)),
-        synthetic=Path(_uri(synthetic, place)),
-        holdout=None if holdout is None else Path(_uri(holdout, place)),
-        table_schema=schema,
-        target=target,
-    )
+    asked, level = _gate(gate), _level(evidence)
+    files = _files(real, synthetic, holdout, target=target, schema=schema, home=_home(home))
     folder = Path(out)
     with refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        evidence, findings = assess_files(
-            files, Gate.model_validate(dict(gate or {})), folder, seed=seed, progress=progress or silent
+        found, findings = assess_files(files, asked, folder, seed=seed, level=level, progress=progress or silent)
+    return Assessment(found, tuple(findings), folder)
+
+
+def assess_tables(
+    real: str | Path,
+    synthetic: str | Path,
+    schema: DatasetSchema,
+    *,
+    holdout: str | Path | None = None,
+    gate: Mapping[str, Any] | None = None,
+    evidence: str = Level.STANDARD,
+    out: str | Path = "assessment",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TablesAssessment:
+    """Prove several synthetic tables against real ones: each by itself, and how they hang together.
+
+    A report a table appears in the folder ``out``, and ``index.html``, which links them.
+
+    Parameters
+    ----------
+    real, synthetic, holdout
+        Folders that have the tables that the schema names: ``<name>.csv``, ``<name>.parquet``, or a folder of parts.
+    schema
+        The tables, and which rows of one belong to which row of another.
+    gate, evidence, seed, progress
+        As of `assess`.
+
+    Raises
+    ------
+    InvalidInputError
+        Tables are missing or cannot be compared, or a holdout is contaminated; every problem found, each with its fix.
+    """
+    from synthcredit.steps import assess_tables as step
+    from synthcredit.synthesizers.protocol import silent
+
+    asked, level = _gate(gate), _level(evidence)
+    files = _files(real, synthetic, holdout, target=None, schema=None, home=default_home())
+    folder = Path(out)
+    with refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        together, results = step.assess_tables(
+            files, schema, asked, folder, seed=seed, level=level, progress=progress or silent
         )
-    return Assessment(evidence, tuple(findings), folder)
+    each = {name: Assessment(one.evidence, one.findings, folder / name) for name, one in results.items()}
+    return TablesAssessment(together, each, folder)
+
+
+def _files(
+    real: Data, synthetic: Data, holdout: Data | None, *, target: str | None, schema: TableSchema | None, home: Path
+) -> Files:
+    from synthcredit.steps.assess_files import Files
+
+    return Files(
+        real=Path(_uri(real, home)),
+        synthetic=Path(_uri(synthetic, home)),
+        holdout=None if holdout is None else Path(_uri(holdout, home)),
+        schema=schema,
+        target=target,
+    )
+
+
+def compare(
+    one: str | Path,
+    other: str | Path,
+    *,
+    gate: Mapping[str, Any] | None = None,
+    anyway: bool = False,
+    out: str | Path = "comparison",
+) -> Comparison:
+    """Put two assessments side by side; ``compare.html`` and ``compare.json`` appear in the folder ``out``.
+
+    Parameters
+    ----------
+    one, other
+        Folders of assessments or of jobs' results, or ``evidence.json`` of one.
+    gate
+        Profile and thresholds by which both are judged.
+    anyway
+        Compare evidence of different tables, targets or levels, too.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no evidence, or the two are not about the same question.
+    """
+    from synthcredit.steps.compare_files import compare_files
+
+    folder, asked = Path(out), _gate(gate)
+    with refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return compare_files(Path(one), Path(other), asked, folder, anyway=anyway)
+
+
+def _gate(gate: Mapping[str, Any] | None) -> Gate:
+    """Return a gate, or say what is wrong with it."""
+    try:
+        return Gate.model_validate(dict(gate or {}))
+    except ValidationError as error:
+        raise from_validation(error, "gate") from None
+
+
+def _level(evidence: str) -> Level:
+    try:
+        return Level(evidence)
+    except ValueError:
+        known = " or ".join(Level)
+        raise InvalidInputError(Problem("evidence", "there is no such level", f"Give {known}.")) from None
+
+
+def audit(
+    data: Data,
+    *,
+    target: str | None = None,
+    synthesizer: str = "trees",
+    settings: Mapping[str, Any] | None = None,
+    holdout: Data | None = None,
+    schema: TableSchema | None = None,
+    shadows: int = 16,
+    records: int = 50,
+    canaries: int = 20,
+    release: str = "rows",
+    seed: int = 0,
+    out: str | Path = "audit",
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Attack a model family on a table with retrained models; ``audit.json`` and ``audit.html`` appear in ``out``.
+
+    The same call again goes on where an interrupted one stopped.
+
+    Parameters
+    ----------
+    shadows
+        Shadow models for the likelihood-ratio attack, an even number.
+    records
+        How many of the most outlying records are attacked, and how many random ones.
+    canaries
+        Made-up records in each model that learns some; no such model is ever registered.
+    release
+        What is to be handed out and so counts: ``"rows"``, or ``"model"`` for the model file too.
+
+    Raises
+    ------
+    InvalidInputError
+        What was given cannot be worked with.
+    """
+    from synthcredit.evidence.audit import Release
+    from synthcredit.steps.audit_files import AuditRequest, audit_files
+    from synthcredit.synthesizers.protocol import silent
+
+    if release not in tuple(Release):
+        raise InvalidInputError(Problem("release", f"'{release}' cannot be released", "Give rows or model."))
+    place, folder = _home(home), Path(out)
+    asked = AuditRequest(
+        data=Path(_uri(data, place)),
+        target=target,
+        holdout=None if holdout is None else Path(_uri(holdout, place)),
+        table_schema=schema,
+        synthesizer=synthesizer,
+        settings=settings or {},
+        shadows=shadows,
+        records=records,
+        canaries=canaries,
+        release=Release(release),
+        seed=seed,
+    )
+    with refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return audit_files(asked, folder, progress=progress or silent)
 
 
 def verify(folder: str | Path, *, key: str | None = None) -> Verification:

@@ -29,10 +29,11 @@ from synthcredit.evidence.model import Figure
 from synthcredit.jobs.job import State
 
 if TYPE_CHECKING:
-    from synthcredit.api import Result
+    from synthcredit.api import Assessment, Result, TablesAssessment
     from synthcredit.client import JobStatus
     from synthcredit.client.answers import StepPlace
-    from synthcredit.evidence.model import Evidence, Finding
+    from synthcredit.evidence.model import Evidence, Finding, Score
+    from synthcredit.steps.compare_files import Comparison
     from synthcredit.synthesizers.card import ModelCard
 
 out = Console(highlight=False)
@@ -40,6 +41,8 @@ err = Console(stderr=True, highlight=False)
 
 STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "notify")
 """The steps of a job, in order."""
+_WORST = 3
+"""Parts of a score that the shell shows, the worst ones."""
 _SHOWN = {"report": "report.html", "evidence": "evidence.json", "manifest": "manifest.json", "log": "run.log"}
 
 
@@ -166,26 +169,83 @@ _TOLD = frozenset(
 
 
 def print_evidence(evidence: Evidence, findings: Sequence[Finding]) -> None:
-    """Show the scores beside fresh real rows, and what the gate says."""
-    scores = Table(title="Scores", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    scores.add_column("measure")
-    scores.add_column("synthetic", justify="right")
-    scores.add_column("fresh real rows", justify="right")
-    measures = (*evidence.fidelity, *evidence.utility, *evidence.privacy)
+    """Show both scores with their worst parts, figures beside fresh real rows, and what the gate says."""
+    if evidence.scores:
+        out.print("[italic]Scores[/italic]")
+    for score in evidence.scores:
+        out.print(f"[bold]{score.name.capitalize()}: {_graded(score)}[/bold]. {escape(score.reason)}", soft_wrap=True)
+        for part in [part for part in score.parts if part.points is not None][:_WORST]:
+            out.print(f"  {part.points:3.0f}  {escape(part.name)}: {escape(part.reason)}", soft_wrap=True)
+    if evidence.scores:
+        out.print()
+    figures = Table(title="Figures", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    figures.add_column("measure")
+    figures.add_column("synthetic", justify="right")
+    figures.add_column("fresh real rows", justify="right")
+    measures = (*evidence.fidelity, *evidence.utility, *evidence.credit, *evidence.privacy)
     for measure in filter(lambda one: one.name in _TOLD, measures):
         value = "not judged" if measure.value is None else f"{measure.value:.3f}"
-        scores.add_row(measure.title, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
-    out.print(scores)
+        figures.add_row(measure.title, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
+    out.print(figures)
     more = sum(measure.name not in _TOLD for measure in measures)
     out.print(f"and {more} more in the report.\n" if more else "")
-    verdict = Table(title="Gate", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    _print_findings("Gate", findings)
+    out.print()
+
+
+def _print_findings(title: str, findings: Sequence[Finding]) -> None:
+    verdict = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
     verdict.add_column("part", no_wrap=True)
     verdict.add_column("", no_wrap=True)
     verdict.add_column("why")
     for finding in findings:
-        verdict.add_row(finding.part, _coloured(finding), escape(finding.reason))
+        verdict.add_row(escape(finding.part), _coloured(finding), escape(finding.reason))
     out.print(verdict)
-    out.print()
+
+
+def _graded(score: Score) -> str:
+    return "not judged" if score.points is None else f"{score.points:.0f} of 100, {score.grade}"
+
+
+def print_assessment(found: Assessment | TablesAssessment) -> None:
+    """Show what was found of anybody's data: of one table, or of several."""
+    from synthcredit.api import Assessment
+
+    if isinstance(found, Assessment):
+        print_evidence(found.evidence, found.findings)
+    else:
+        for name, one in found.tables.items():
+            out.print(f"[bold underline]{escape(name)}[/bold underline]")
+            print_evidence(one.evidence, one.findings)
+        for relation in found.evidence.relations:
+            _print_findings(relation.relation.name, relation.findings)
+    out.print(f"\n[bold]{'The gate is met.' if found.passed else 'The gate is not met.'}[/bold]")
+    out.print(f"Report: {found.report}", soft_wrap=True)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Show two assessments side by side: verdicts, scores, figures, differences."""
+    out.print(f"{escape(found.table)}: A is {escape(found.names[0])}, B is {escape(found.names[1])}\n", soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for name in ("A", "B", "B - A"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("intervals")
+    table.add_row("gate", *("met" if passed else "not met" for passed in found.passed))
+    for score in found.scores:
+        shown = [
+            "not judged" if points is None else f"{points:.0f}, {grade}"
+            for points, grade in zip(score.points, score.grades, strict=True)
+        ]
+        table.add_row(f"score of {score.name}", *shown)
+    for measure in found.measures:
+        values = ["not judged" if value is None else f"{value:.3f}" for value in measure.values]
+        difference = "" if measure.difference is None else f"{measure.difference:+.3f}"
+        apart = {True: "[bold]do not overlap[/bold]", False: "overlap", None: ""}[measure.apart]
+        table.add_row(escape(measure.title), *values, difference, apart)
+    out.print(table)
+    for note in found.notes:
+        out.print(f"Note: {escape(note)}", soft_wrap=True)
 
 
 def _coloured(finding: Finding) -> str:

@@ -88,3 +88,43 @@ def german() -> pd.DataFrame:
 
 def uci() -> pd.DataFrame:
     return pd.read_csv(UCI).drop(columns="ID", errors="ignore")
+
+
+def applicants(rows: int, seed: int) -> pd.DataFrame:
+    """Make credit-like rows: heavy tails, a mass point, dependence, a target that models can learn."""
+    rng = np.random.default_rng(seed)
+    risk, wealth = rng.normal(size=(2, rows))
+    return pd.DataFrame(
+        {
+            "income": np.round(np.exp(9 + 0.5 * wealth - 0.3 * risk), 2),
+            "balance": np.where(rng.random(rows) < 0.2, 0.0, np.round(np.exp(7 + risk + 0.4 * wealth), 2)),
+            "payment": np.round(np.exp(5 + 0.6 * risk + 0.3 * rng.normal(size=rows)), 2),
+            "score": np.round(600 - 50 * risk + 15 * rng.normal(size=rows)).astype(int),
+            "age": np.clip(np.round(40 + 9 * wealth + 5 * rng.normal(size=rows)), 18, 80).astype(int),
+            "purpose": rng.choice(["car", "home", "study", "other"], rows, p=[0.3, 0.4, 0.1, 0.2]),
+            "employed": np.where(rng.random(rows) < 1 / (1 + np.exp(risk - wealth - 1)), "yes", "no"),
+            "default": np.where(rng.random(rows) < 1 / (1 + np.exp(1.5 - 1.6 * risk)), "yes", "no"),
+        }
+    )
+
+
+def noisy(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """A copy with Gaussian noise, sd 1 % of each numeric column's; whole numbers stay whole, ranges are kept."""
+    rng = np.random.default_rng(seed)
+    moved = frame.copy()
+    for name in frame.select_dtypes("number"):
+        values = frame[name] + 0.01 * frame[name].std() * rng.normal(size=len(frame))
+        whole = values.round().astype("int64") if frame[name].dtype.kind == "i" else values
+        moved[name] = whole.clip(frame[name].min(), frame[name].max())
+    return moved
+
+
+def partly_copied(fresh: pd.DataFrame, train: pd.DataFrame, share: float = 0.2) -> pd.DataFrame:
+    """Fresh rows of which a share is replaced by training rows."""
+    copies = round(share * len(fresh))
+    return pd.concat([train[:copies], fresh[copies:]], ignore_index=True)
+
+
+def random_labels(frame: pd.DataFrame, target: str, seed: int) -> pd.DataFrame:
+    """The same rows with the target dealt out anew."""
+    return frame.assign(**{target: np.random.default_rng(seed).permutation(frame[target].to_numpy())})

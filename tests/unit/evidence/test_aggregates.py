@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from synthcredit.datasets.schema import Column, Dtype, Kind
-from synthcredit.evidence.aggregates import MIN_CELL, MISSING, OTHER, Bars, Histogram, aggregate
+from synthcredit.evidence.aggregates import MIN_CELL, MISSING, OTHER, Bars, Histogram, aggregate, aggregate_pair
 from synthcredit.synthesizers.features import Discrete, Numeric
 
 
@@ -169,3 +169,91 @@ def test_numbers_that_are_all_far_apart_show_nothing_or_much():
     spread = Numeric(10.0 ** np.arange(-20, 20, 1.0))
     shown = aggregate(column(), spread, spread)
     assert shown is None or (real_counts(shown, 40)[shown.real > 0] >= MIN_CELL).all()
+
+
+# --- two columns -----------------------------------------------------------------------------------------------------
+
+
+AMOUNT = column().model_copy(update={"name": "amount"})
+
+
+@given(st.integers(0, 10_000), st.integers(300, 3000), st.integers(2, 9))
+def test_no_cell_of_two_columns_stands_for_few_real_rows(seed: int, rows: int, groups: int):
+    rng = np.random.default_rng(seed)
+    odds = rng.dirichlet(np.full(groups, 0.7))
+    group = Discrete(rng.choice(groups, rows, p=odds).astype(np.int32), groups + 1)
+    amount = Numeric(rng.lognormal(5, 1, rows) * (1 + group.codes))
+    shown = aggregate_pair((categorical(*"abcdefghi"[:groups]), AMOUNT), (group, amount), (group, amount))
+    if shown is None:
+        return
+    assert shown.by_group
+    assert shown.x.column is AMOUNT
+    assert shown.real.shape == (shown.y.size, shown.x.size) == shown.synthetic.shape
+    inside = (amount.values >= shown.x.edges[0]) & (amount.values < shown.x.edges[-1])
+    for label, line in zip(shown.y.labels, shown.real, strict=True):
+        of = inside & (group.codes == "abcdefghi".index(label))
+        counts = np.rint(line * of.sum())
+        assert (counts[np.isfinite(line)] >= MIN_CELL).all()
+        # What is hidden cannot be told from the rest of the line.
+        hidden = of.sum() - np.nansum(counts)
+        assert hidden == 0 or hidden >= MIN_CELL or np.isnan(line).all()
+
+
+def test_equal_sides_look_equal_and_others_do_not():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=5000)
+    y = x + rng.normal(size=5000)
+    columns = (AMOUNT, column().model_copy(update={"name": "y"}))
+    same = aggregate_pair(columns, (Numeric(x), Numeric(y)), (Numeric(x), Numeric(y)))
+    assert not same.by_group
+    assert np.array_equal(same.real, same.synthetic, equal_nan=True)
+    assert 0.85 < np.nansum(same.real) <= 1
+    loose = aggregate_pair(columns, (Numeric(x), Numeric(y)), (Numeric(x), Numeric(rng.permutation(y))))
+    assert np.nanmax(np.abs(loose.synthetic - loose.real)) > 0.004
+
+
+def test_steps_are_round_and_end_where_the_outer_hundredth_begins():
+    values = np.append(np.random.default_rng(0).lognormal(8, 1, 4000), 987_654_321.0)
+    shown = aggregate_pair((AMOUNT, AMOUNT), (Numeric(values),) * 2, (Numeric(values),) * 2)
+    assert shown.x.edges[-1] < 100_000
+    assert (shown.x.edges % 100 == 0).all()
+
+
+@pytest.mark.parametrize(("kind", "dtype", "unit"), [("datetime", Dtype.DATE, 86_400), ("datetime", Dtype.TIME, 60)])
+def test_dates_are_cut_at_whole_days_and_minutes(kind: str, dtype: Dtype, unit: int):
+    seconds = np.random.default_rng(0).uniform(0, 86_400 * (1 if dtype is Dtype.TIME else 900), 2000)
+    date = column(Kind(kind), dtype)
+    shown = aggregate_pair((date, AMOUNT), (Numeric(seconds), Numeric(seconds)), (Numeric(seconds), Numeric(seconds)))
+    assert (shown.x.edges % unit == 0).all()
+
+
+def test_numbers_of_few_values_and_missing_categories_are_groups():
+    rng = np.random.default_rng(0)
+    count = Numeric(rng.integers(0, 3, 600).astype(float))
+    count.values[:3] = 77.0
+    code = Discrete(rng.integers(0, 3, 600).astype(np.int32), 3)
+    shown = aggregate_pair((column(Kind.INTEGER, Dtype.INT64), categorical("u", "v")), (count, code), (count, code))
+    assert shown.x.labels == ("0", "1", "2")
+    assert shown.y.labels == ("u", "v", MISSING)
+    assert np.nansum(shown.real, axis=1) == pytest.approx(1)
+
+
+def test_values_that_only_few_real_rows_have_are_on_no_axis():
+    code = Discrete(np.repeat(np.array([0, 1, 2], dtype=np.int32), [400, 300, 5]), 4)
+    other = Discrete(np.tile(np.array([0, 1], dtype=np.int32), 353)[:705], 3)
+    made = Discrete(np.full(705, 2, dtype=np.int32), 4)
+    kinds = (categorical("a", "b", "rare"), categorical("u", "v"))
+    assert "rare" not in aggregate_pair(kinds, (code, other), (code, other)).x.labels
+    assert aggregate_pair(kinds, (code, other), (made, other)) is None
+
+
+@pytest.mark.parametrize("rows", [0, 30])
+def test_too_few_rows_show_no_pair(rows: int):
+    values = Numeric(np.arange(rows, dtype=float))
+    assert aggregate_pair((AMOUNT, AMOUNT), (values, values), (values, values)) is None
+
+
+def test_all_missing_columns_show_no_pair():
+    gone, values = Numeric(np.full(500, np.nan)), Numeric(np.arange(500.0))
+    assert aggregate_pair((AMOUNT, AMOUNT), (gone, values), (gone, values)) is None
+    assert aggregate_pair((AMOUNT, AMOUNT), (Numeric(np.ones(500)), values), (gone, values)) is None

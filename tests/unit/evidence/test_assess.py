@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 
 from synthcredit.datasets.schema import Column, Dtype, Kind
@@ -6,7 +5,7 @@ from synthcredit.errors import InvalidInputError
 from synthcredit.evidence import assess as room
 from synthcredit.evidence.assess import assess
 from synthcredit.evidence.gate import Gate, judge, verdict
-from synthcredit.evidence.model import Evidence, Figure, Finding, Status
+from synthcredit.evidence.model import Evidence, Figure, Finding, Level, Status
 
 
 def proven(tables, synthetic, train, holdout, schema, **more) -> tuple[Evidence, dict[str, Finding], bool]:
@@ -25,35 +24,6 @@ def german(tables):
     return tables.schema_of(frame, "creditability"), *tables.three_ways(frame)
 
 
-@pytest.mark.parametrize("cut", [0, 1])
-def test_fresh_real_rows_pass(tables, cut):
-    frame = tables.german()
-    train, holdout, fresh = tables.three_ways(frame, cut)
-    evidence, parts, passed = proven(tables, fresh, train, holdout, tables.schema_of(frame, "creditability"))
-    assert passed, parts
-    assert evidence.rows == {"released": 300, "synthetic": 300, "train": 400, "holdout": 300}
-
-
-@pytest.mark.parametrize("cut", [0, 1])
-def test_independent_columns_fail_on_pair_trends(tables, cut):
-    frame = tables.german()
-    train, holdout, _ = tables.three_ways(frame, cut)
-    made = tables.independent(train, cut, 2000)
-    _, parts, passed = proven(tables, made, train, holdout, tables.schema_of(frame, "creditability"))
-    assert not passed
-    assert parts["pair trends"].status is Status.FAILED
-    assert parts["validity"].status is Status.PASSED
-    assert parts["copies"].status is Status.PASSED
-
-
-def test_a_copy_and_a_fifth_of_copies_fail_on_copies_alone(tables, german):
-    schema, train, holdout, fresh = german
-    for made in (train, pd.concat([train[:60], fresh[60:]], ignore_index=True)):
-        _, parts, passed = proven(tables, made, train, holdout, schema)
-        assert not passed
-        assert [part for part, item in parts.items() if item.status is not Status.PASSED] == ["copies"]
-
-
 def test_a_bad_value_fails_validity_with_its_column(tables, german):
     schema, train, holdout, fresh = german
     fresh = fresh.copy()
@@ -67,7 +37,8 @@ def test_thirty_rows_are_not_judged_and_do_not_pass(tables, german):
     schema, train, holdout, fresh = german
     _, parts, passed = proven(tables, fresh[:30], train[:21], holdout[:9], schema)
     assert not passed
-    assert {parts[part].status for part in ("usefulness", "pair trends", "copies")} == {Status.NOT_JUDGED}
+    assert {parts[part].status for part in ("usefulness", "pair trends", "copies", "closeness")} == {Status.NOT_JUDGED}
+    assert parts["rows"].status is Status.FAILED
 
 
 def test_without_a_target_the_rest_decides(tables, german):
@@ -96,8 +67,39 @@ def test_progress_and_samples_are_told(tables, german, monkeypatch):
     assert heard[0] == 0
     assert heard[-1] == 1
     assert any("300 of 10,000 rows" in note for note in evidence.notes)
-    # Copies are looked for in all training rows all the same.
-    assert all(m.rows <= 200 for m in evidence.privacy if m.name in (Figure.COPIED, Figure.COPIED_DISTINCT))
+    # Real sides are drawn to that size; the synthetic rows are all there, and copies are looked for in all of train.
+    assert evidence.measure(Figure.CLOSENESS_EXCESS).rows <= 300
+
+
+def test_more_synthetic_rows_than_are_measured_are_sampled(tables, german, monkeypatch):
+    monkeypatch.setattr(room, "MAX_SYNTHETIC_ROWS", 100)
+    schema, train, holdout, fresh = german
+    evidence, _, _ = proven(tables, fresh, train, holdout, schema, level=Level.BASIC)
+    assert evidence.measure(Figure.COPIED).rows == 100
+
+
+@pytest.mark.parametrize(
+    ("released", "train", "measured"), [(100, 700, 7_000), (9_000, 700, 9_000), (10**7, 700, 250_000)]
+)
+def test_privacy_is_measured_on_ten_rows_for_each_training_row_or_on_all_released(released, train, measured):
+    assert room.rows_to_measure(released, train) == measured
+
+
+def test_fewer_rows_than_were_asked_for_are_stopped(tables, german):
+    schema, train, holdout, fresh = german
+    _, parts, passed = proven(tables, fresh, train, holdout, schema, rows_asked=301, level=Level.BASIC)
+    assert not passed
+    assert "300 synthetic rows are there, 301 were asked for" in parts["rows"].reason
+
+
+def test_basic_evidence_leaves_out_attacks_and_says_so(tables, german):
+    schema, train, holdout, fresh = german
+    evidence, parts, passed = proven(tables, fresh, train, holdout, schema, level=Level.BASIC)
+    assert passed
+    assert evidence.credit == ()
+    assert evidence.measure(Figure.CLOSENESS_EXCESS) is None
+    assert parts["closeness"].status is Status.NOT_JUDGED
+    assert any("Not for sharing" in note for note in evidence.notes)
 
 
 def test_what_is_made_new_is_said(tables, german):
@@ -123,15 +125,3 @@ def test_a_table_that_lacks_columns_is_refused_with_all_of_them(tables, german):
             made.drop_columns(["job", "housing"]), known, held.drop_columns(["job"]), schema, seed=0, rows_released=1
         )
     assert [problem.field for problem in refused.value.problems] == ["column 'housing'", "column 'job'", "column 'job'"]
-
-
-def test_uci_default_known_answers(tables):
-    if not tables.UCI.exists():
-        pytest.skip("there is no real credit data beside the checkout")
-    frame = tables.uci().sample(4000, random_state=0)
-    schema = tables.schema_of(frame, "default.payment.next.month")
-    train, holdout, fresh = tables.three_ways(frame)
-    assert proven(tables, fresh, train, holdout, schema)[2]
-    _, parts, _ = proven(tables, tables.independent(train, 0), train, holdout, schema)
-    assert parts["pair trends"].status is Status.FAILED
-    assert parts["usefulness"].status is Status.FAILED

@@ -4,7 +4,7 @@ import pytest
 from sdmetrics.column_pairs import ContingencySimilarity
 
 from synthcredit.evidence import fidelity
-from synthcredit.evidence.fidelity import associations, measure, sdmetrics_metadata
+from synthcredit.evidence.fidelity import associations, jackknife_error, measure, sdmetrics_metadata
 from synthcredit.evidence.model import Figure
 from synthcredit.evidence.sides import Sides, fit_bins
 from synthcredit.synthesizers.codec import encode
@@ -171,3 +171,31 @@ def test_what_two_people_share_does_not_outweigh_what_half_of_them_share():
     bins = fit_bins(sides.train)
     kept = fidelity._associations_kept(sides, bins, [("one", "other")], None)
     assert kept.value == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=2_000)
+    groups = np.arange(2_000) % 20
+    left_out = np.array([values[groups != group].mean() for group in range(20)])
+    assert jackknife_error(left_out) == pytest.approx(values.std(ddof=1) / np.sqrt(2_000), rel=0.4)
+
+
+def test_intervals_cover_what_other_real_rows_give(tables):
+    """Of many cuts the fresh figure lies in the interval nearly always; intervals are not trivially wide."""
+    inside, widths = [], []
+    for cut in range(12):
+        frame = tables.applicants(3_000, cut)
+        schema = tables.schema_of(frame, "default")
+        train, holdout, fresh = tables.three_ways(frame, cut)
+        kept = figures(measured(tables, fresh, train, holdout, schema))[Figure.ASSOCIATIONS_KEPT]
+        inside.append(kept.low <= 1.0 <= kept.high)
+        widths.append(kept.high - kept.low)
+    assert sum(inside) >= 9
+    assert 0.005 < np.mean(widths) < 0.3
+
+
+def test_pair_trends_have_an_interval_around_them(tables, german):
+    schema, train, holdout, fresh = german
+    trends = figures(measured(tables, fresh, train, holdout, schema))[Figure.PAIR_TRENDS]
+    assert trends.low < trends.value < trends.high
+    assert trends.high - trends.low < 0.06

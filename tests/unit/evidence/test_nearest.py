@@ -384,7 +384,7 @@ def test_a_small_holdout_spares_no_rows_for_the_attacker():
 
 
 def test_the_distances_of_copies_stand_in_the_nearest_band():
-    _, (detail,) = measured(TRAIN, TRAIN, HOLDOUT)
+    _, (detail, _) = measured(TRAIN, TRAIN, HOLDOUT)
     made, fresh = np.array([row[2:] for row in detail.rows]).T
     assert made[0] == pytest.approx(1, abs=0.01)
     assert fresh == pytest.approx(0.1, abs=0.01)
@@ -394,7 +394,18 @@ def test_the_distances_of_copies_stand_in_the_nearest_band():
 
 def test_no_band_stands_for_a_handful_of_fresh_rows():
     _, details = measured(FRESH, TRAIN, take(HOLDOUT, np.arange(110)))
-    assert details == ()
+    assert [detail.name for detail in details] == ["nearest_sides"]
+
+
+def test_distances_to_both_sides_are_alike_unless_rows_were_copied():
+    shares = {}
+    for name, made in (("copy", TRAIN), ("fresh", FRESH)):
+        detail = measured(made, TRAIN, HOLDOUT)[1][-1]
+        assert detail.name == "nearest_sides"
+        shares[name] = np.array([row[2:] for row in detail.rows])
+        assert (shares[name].sum(axis=0) >= 0.97).all()
+    assert shares["copy"][0, 0] > 0.99
+    assert np.abs(shares["fresh"][:, 0] - shares["fresh"][:, 1]).sum() / 2 < 0.1
 
 
 @settings(max_examples=40, deadline=None)

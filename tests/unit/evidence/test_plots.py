@@ -3,7 +3,8 @@ import pytest
 
 from synthcredit.datasets.schema import Column, Dtype, Kind
 from synthcredit.evidence.aggregates import Bars, Histogram
-from synthcredit.evidence.plots import association_maps, axis_label, distribution, remarks, shorten
+from synthcredit.evidence.plots import axis_label, distribution, remarks, shorten
+from synthcredit.evidence.plots_pairs import association_maps
 
 NUMBER = Column(name="$x_{1}$ <b>", storage_name="x", kind=Kind.CONTINUOUS, dtype=Dtype.DOUBLE)
 DATE = Column(name="d", storage_name="d", kind=Kind.DATETIME, dtype=Dtype.DATE)

@@ -218,3 +218,14 @@ def test_the_band_holds_the_real_share(missing: int, more: int, rows: int):
 
 def test_the_band_without_rows_is_open():
     assert missing_band(0, 0, 10) == (0, 1)
+
+
+def test_data_docs_are_kept_where_a_folder_is_given(tables, tmp_path):
+    frame = tables.german()[:60]
+    schema = tables.schema_of(frame)
+    rows = tables.table_of(frame, schema)
+    checks = check(rows, rows, schema, docs=tmp_path)
+    assert checks == check(rows, rows, schema)
+    pages = [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.html")]
+    assert sorted(pages) == ["expectations", "index.html", "validations"]
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.*") if path.is_file()) < 1_000_000

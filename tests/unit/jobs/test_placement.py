@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthcredit.errors import InvalidInputError
-from synthcredit.evidence.assess import MAX_ROWS
+from synthcredit.evidence.assess import MAX_SYNTHETIC_ROWS
 from synthcredit.jobs import prices, speeds
 from synthcredit.jobs.placement import (
     SAGEMAKER_START,
@@ -153,7 +153,7 @@ def test_a_machine_of_unknown_price_is_refused():
 
 
 def test_the_constant_that_may_not_be_imported_is_right():
-    assert speeds.MEASURED_ROWS == MAX_ROWS
+    assert speeds.MEASURED_ROWS == MAX_SYNTHETIC_ROWS
     assert {kind_of(step) for step in STEPS} == set(SAGEMAKER_START)
 
 

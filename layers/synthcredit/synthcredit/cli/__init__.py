@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from synthcredit import __version__, console
-from synthcredit.cli import platform, verbs
+from synthcredit.cli import assess, audit, platform, verbs
 
 app = typer.Typer(
     name="synthcredit",
@@ -31,7 +31,16 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 _HERE = "In one process, on this machine"
 _THERE = "On a platform: the embedded one, or one on AWS"
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    _HERE: (verbs.run, verbs.generate, verbs.train, verbs.assess, verbs.models, verbs.verify, verbs.schema),
+    _HERE: (
+        verbs.run,
+        verbs.generate,
+        verbs.train,
+        assess.assess,
+        audit.audit,
+        verbs.models,
+        verbs.verify,
+        verbs.schema,
+    ),
     _THERE: (platform.up, platform.submit, platform.status, platform.stop, platform.down),
 }
 for _panel, _verbs in _VERBS.items():

@@ -12,8 +12,10 @@ import typer
 from pydantic import ValidationError
 
 from synthcredit import console
-from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.schema import DatasetSchema, TableSchema
 from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
+from synthcredit.evidence.limits import Profile
+from synthcredit.evidence.model import Level
 
 Data = Annotated[str | None, typer.Option("--data", help="The real data: a CSV or Parquet file.")]
 Target = Annotated[str | None, typer.Option("--target", help="The outcome column, e.g. default.")]
@@ -39,6 +41,13 @@ Home = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 Again = Annotated[bool, typer.Option("--again", help="Run a finished job anew instead of showing it.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes that generate; all processors.")]
+GateProfile = Annotated[
+    Profile | None,
+    typer.Option("--gate-profile", "--profile", help="Gate: development inside the team, sharing outside, or strict."),
+]
+EvidenceLevel = Annotated[
+    Level, typer.Option("--evidence", help="How much is measured: basic is for haste, not for data that is shared.")
+]
 MaxTstrLoss = Annotated[float | None, typer.Option("--max-tstr-loss", help="Gate: largest allowed loss in AUC.")]
 
 Request = Annotated[Path | None, typer.Argument(help="A request as JSON, as the HTTP API takes it.")]
@@ -60,6 +69,8 @@ def request_body(
     schema: Path | None,
     setting: list[str] | None,
     deliver: list[str] | None,
+    profile: Profile | None,
+    evidence: Level,
     max_tstr_loss: float | None,
     retrain: bool,
 ) -> dict[str, Any]:
@@ -75,7 +86,8 @@ def request_body(
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
         "rows": rows,
         "seed": seed,
-        "gate": given(max_tstr_loss=max_tstr_loss),
+        "gate": given(profile=profile, max_tstr_loss=max_tstr_loss),
+        "evidence": evidence,
         **given(deliver=deliver),
     }
     if data is None:
@@ -119,6 +131,19 @@ def read_schema(path: Path | None) -> TableSchema | None:
         return None
     try:
         return TableSchema.model_validate(read_json(path))
+    except ValidationError as error:
+        raise from_validation(error, str(path)) from None
+
+
+def read_dataset_schema(path: Path | None) -> TableSchema | DatasetSchema | None:
+    """Read a schema of one table or of several, or say what is wrong with it."""
+    if path is None:
+        return None
+    content = read_json(path)
+    if not isinstance(content, dict) or "tables" not in content:
+        return read_schema(path)
+    try:
+        return DatasetSchema.model_validate(content)
     except ValidationError as error:
         raise from_validation(error, str(path)) from None
 

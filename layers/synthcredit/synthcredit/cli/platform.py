@@ -14,6 +14,7 @@ from synthcredit.cli.common import (
     AsJson,
     Data,
     Deliver,
+    EvidenceLevel,
     Holdout,
     MaxTstrLoss,
     Out,
@@ -29,6 +30,8 @@ from synthcredit.cli.common import (
     request_body,
 )
 from synthcredit.errors import NotFoundError, Problem, SynthcreditError
+from synthcredit.evidence.limits import Profile as GateLevel
+from synthcredit.evidence.model import Level
 from synthcredit.local.world import default_home
 
 if TYPE_CHECKING:
@@ -57,6 +60,10 @@ def submit(
     schema: SchemaFile = None,
     setting: Setting = None,
     deliver: Deliver = None,
+    gate_profile: Annotated[
+        GateLevel | None, typer.Option("--gate-profile", help="Gate: development, sharing or strict.")
+    ] = None,
+    evidence: EvidenceLevel = Level.STANDARD,
     max_tstr_loss: MaxTstrLoss = None,
     retrain: Retrain = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Submit only; do not wait for the end.")] = False,
@@ -86,7 +93,8 @@ def submit(
 
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
-            schema=schema, setting=setting, deliver=deliver, max_tstr_loss=max_tstr_loss, retrain=retrain,
+            schema=schema, setting=setting, deliver=deliver, profile=gate_profile, evidence=evidence,
+            max_tstr_loss=max_tstr_loss, retrain=retrain,
         )  # fmt: skip
         form = api.single_form(out_path)
         if form:

@@ -15,6 +15,8 @@ from synthcredit.cli.common import (
     AsJson,
     Data,
     Deliver,
+    EvidenceLevel,
+    GateProfile,
     Holdout,
     Home,
     MaxTstrLoss,
@@ -35,7 +37,8 @@ from synthcredit.cli.common import (
     request_body,
     settings_of,
 )
-from synthcredit.errors import GateNotMetError, InvalidInputError, Problem
+from synthcredit.errors import InvalidInputError, Problem
+from synthcredit.evidence.model import Level
 
 
 def run(
@@ -50,6 +53,8 @@ def run(
     schema: SchemaFile = None,
     setting: Setting = None,
     deliver: Deliver = None,
+    profile: GateProfile = None,
+    evidence: EvidenceLevel = Level.STANDARD,
     max_tstr_loss: MaxTstrLoss = None,
     retrain: Retrain = False,
     again: Again = False,
@@ -74,7 +79,8 @@ def run(
     with answering(as_json):
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
-            schema=schema, setting=setting, deliver=deliver, max_tstr_loss=max_tstr_loss, retrain=retrain,
+            schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
+            max_tstr_loss=max_tstr_loss, retrain=retrain,
         )  # fmt: skip
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
@@ -87,6 +93,8 @@ def generate(
         Path | None, typer.Option("--data", help="The data it was trained on, if it is not where the card says.")
     ] = None,
     out_path: Out = Path("out"),
+    profile: GateProfile = None,
+    evidence: EvidenceLevel = Level.STANDARD,
     again: Again = False,
     workers: Workers = None,
     home: Home = None,
@@ -100,7 +108,7 @@ def generate(
     """
     with answering(as_json):
         source = {"kind": "model", "model_id": model} | given(uri=path_of(data))
-        body = {"source": source, "rows": rows, "seed": seed}
+        body = {"source": source, "rows": rows, "seed": seed, "gate": given(profile=profile), "evidence": evidence}
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
 
@@ -140,57 +148,6 @@ def train(
             console.print_json(card.model_dump(mode="json", by_alias=True))
             return
         console.out.print(console.card_table(card))
-
-
-def assess(
-    real: Annotated[Path, typer.Option("--real", help="The real rows that the synthetic ones were made from.")],
-    synthetic: Annotated[Path, typer.Option("--synthetic", help="The synthetic rows to be judged.")],
-    holdout: Annotated[
-        Path | None, typer.Option("--holdout", help="Real rows that no model saw. Without them less can be judged.")
-    ] = None,
-    target: Target = None,
-    schema: SchemaFile = None,
-    out_path: Annotated[Path, typer.Option("--out", "-o", help="The folder for report and evidence.")] = Path(
-        "assessment"
-    ),
-    max_tstr_loss: MaxTstrLoss = None,
-    seed: Seed = 0,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge anybody's synthetic data against real data: report, evidence and a verdict.
-
-    Example:
-
-      synthcredit assess --real train.csv --synthetic made.csv --holdout test.csv --target default
-    """
-    with answering(as_json):
-        from synthcredit import api
-
-        with console.progress() as listener:
-            found = api.assess(
-                real,
-                synthetic,
-                holdout=holdout,
-                target=target,
-                schema=read_schema(schema),
-                gate=given(max_tstr_loss=max_tstr_loss),
-                out=out_path,
-                home=home,
-                seed=seed,
-                progress=lambda done, message: listener("assess", done, message),
-            )
-        if as_json:
-            console.print_json(
-                {"passed": found.passed, "report": str(found.report)}
-                | {"findings": [finding.model_dump(mode="json") for finding in found.findings]}
-            )
-        else:
-            console.print_evidence(found.evidence, found.findings)
-            console.out.print(f"\n[bold]{'The gate is met.' if found.passed else 'The gate is not met.'}[/bold]")
-            console.out.print(f"Report: {found.report}", soft_wrap=True)
-        if not found.passed:
-            raise typer.Exit(GateNotMetError.exit_code)
 
 
 def models(

@@ -42,13 +42,13 @@ class Detected:
     notices: tuple[str, ...]
 
 
-def detect_schema(path: Path, *, name: str | None = None, target: str | None = None) -> Detected:
+def detect_schema(path: Path | Source, *, name: str | None = None, target: str | None = None) -> Detected:
     """Detect the schema of a CSV or Parquet file.
 
     Parameters
     ----------
     path
-        The file, of any size: memory stays bounded.
+        The file, of any size: memory stays bounded. Or a source that was opened already.
     name
         The table's name; from the file's name where none is given.
     target
@@ -61,7 +61,7 @@ def detect_schema(path: Path, *, name: str | None = None, target: str | None = N
     InvalidInputError
         All that is wrong with the file, each problem with its column, its lines and how to mend it.
     """
-    source = open_source(path)
+    source = path if isinstance(path, Source) else open_source(path)
     problems = [*_clashes(source.names), *_target_problems(source.names, target)]
     profiles, rows = _profile_texts(source)
     source.refuse_if_short(rows)
@@ -86,7 +86,7 @@ def detect_schema(path: Path, *, name: str | None = None, target: str | None = N
         for column in source.names
     ]
     raise_all(_unlearned_target(columns, target))
-    schema = _schema(name or _table_name(path), columns, target)
+    schema = _schema(name or detect_name(source.path), columns, target)
     return Detected(schema, rows, (*source.notices, *_notices(schema, forms, profiles, numbers)))
 
 
@@ -170,7 +170,8 @@ def _unlearned_target(columns: list[Column], target: str | None) -> Iterator[Pro
             yield Problem("target", problem, "Choose another.")
 
 
-def _table_name(path: Path) -> str:
+def detect_name(path: Path) -> str:
+    """Return the name of a table, from that of its file or folder."""
     return storage_name(path.stem)[:63]
 
 

@@ -19,8 +19,18 @@ from synthcredit.datasets.source import Source, infinite, open_source
 from synthcredit.errors import Problem, raise_all
 
 
-def read_table(path: Path, schema: TableSchema) -> pa.Table:
+def read_table(path: Path | Source, schema: TableSchema, *, strict: bool = True) -> pa.Table:
     """Read the rows of a file that has the columns of a schema, in any order.
+
+    Parameters
+    ----------
+    path
+        The file, or a source that was opened already.
+    schema
+        What it has to have.
+    strict
+        Whether categories that the schema does not have, and values missing where there may be none, are refused. Rows
+        that are to be judged keep them, for validity to count.
 
     Returns
     -------
@@ -35,9 +45,9 @@ def read_table(path: Path, schema: TableSchema) -> pa.Table:
         The file does not fit the schema: columns that are missing or unknown, values that do not parse, categories that
         the schema does not have, missing values where there may be none; with counts and lines, all at once.
     """
-    source = open_source(path)
+    source = path if isinstance(path, Source) else open_source(path)
     raise_all([*_column_problems(source.names, schema), *_format_problems(schema)])
-    readers = [_ColumnReader(column) for column in schema.columns]
+    readers = [_ColumnReader(column, strict=strict) for column in schema.columns]
     batches, rows = [], 0
     for block in source.blocks(schema.names):
         arrays = [reader.read(block.column(index), rows) for index, reader in enumerate(readers)]
@@ -88,8 +98,9 @@ def _text_format(column: Column) -> str | None:
 class _ColumnReader:
     """Converts one column and keeps count of what does not fit."""
 
-    def __init__(self, column: Column) -> None:
+    def __init__(self, column: Column, *, strict: bool) -> None:
         self._column = column
+        self._strict = strict
         self._faults = Faults()
         self._categories = None
         if column.categories is not None and column.learned:
@@ -116,6 +127,8 @@ class _ColumnReader:
         unknown = pc.and_(pc.is_valid(values), pc.invert(known))
         if self._column.dtype is Dtype.STRING:
             unknown = pc.and_(unknown, pc.invert(pc.fill_null(is_marker(values), False)))
+        if not self._strict:
+            return pc.if_else(pc.or_(known, unknown), values, None), np.zeros(len(values), dtype=bool)
         return pc.if_else(known, values, None), np.asarray(unknown.to_numpy(zero_copy_only=False))
 
     def problems(self, source: Source) -> Iterator[Problem]:
@@ -136,7 +149,7 @@ class _ColumnReader:
                 f"{faults.unknown.count} value(s) are no categories of the schema ({_places(source, faults.unknown)})",
                 "Correct them, or add the categories to the schema.",
             )
-        if faults.missing.count and column.learned and not column.nullable:
+        if self._strict and faults.missing.count and column.learned and not column.nullable:
             yield Problem(
                 field,
                 f"{faults.missing.count} value(s) are missing where the schema has none missing "

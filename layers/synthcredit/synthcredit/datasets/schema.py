@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -187,6 +188,83 @@ class TableSchema(BaseModel):
     def with_target(self, target: str | None) -> TableSchema:
         """Return this schema with another target."""
         return self.model_validate({**self.model_dump(), "target": target})
+
+
+class Relation(BaseModel):
+    """Which rows of one table belong to which row of another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    parent: Annotated[str, Field(description="The table that has the key, by name; it needs a primary_key.")]
+    child: Annotated[str, Field(description="The table whose rows point at the parent's.")]
+    foreign_key: Annotated[str, Field(description="The child's column that holds the parent's key.")]
+
+    @property
+    def name(self) -> str:
+        """How people are told of it: ``payments.loan_id of loans``."""
+        return f"{self.child}.{self.foreign_key} of {self.parent}"
+
+
+class DatasetSchema(BaseModel):
+    """Several tables and how they hang together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1)]
+    relations: tuple[Relation, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [table.name for table in self.tables]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"name {', '.join(map(repr, twice))} is used by more than one table")
+        wrong = [text for relation in self.relations for text in self._wrong(relation, names)]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        self.in_order()
+        return self
+
+    def _wrong(self, relation: Relation, names: list[str]) -> Iterator[str]:
+        unknown = [table for table in (relation.parent, relation.child) if table not in names]
+        yield from (f"relation {relation.name}: there is no table '{table}'" for table in unknown)
+        if unknown:
+            return
+        parent, child = self[relation.parent], self[relation.child]
+        if relation.foreign_key not in child.names:
+            yield f"relation {relation.name}: table '{child.name}' has no column '{relation.foreign_key}'"
+        if parent.primary_key is None:
+            yield f"relation {relation.name}: table '{parent.name}' has no primary_key"
+        elif relation.foreign_key in child.names:
+            types = parent[parent.primary_key].dtype, child[relation.foreign_key].dtype
+            if types[0] is not types[1]:
+                yield f"relation {relation.name}: its columns are of different dtypes, {types[0]} and {types[1]}"
+
+    def __getitem__(self, name: str) -> TableSchema:
+        return next(table for table in self.tables if table.name == name)
+
+    def parents(self, table: str) -> tuple[Relation, ...]:
+        """Return the relations in which a table is the child, in order."""
+        return tuple(relation for relation in self.relations if relation.child == table)
+
+    def in_order(self) -> tuple[TableSchema, ...]:
+        """Return the tables, each after all of its parents.
+
+        Raises
+        ------
+        ValueError
+            Relations run in a circle.
+        """
+        placed: list[TableSchema] = []
+        waiting = list(self.tables)
+        while waiting:
+            known = {table.name for table in placed}
+            ready = [table for table in waiting if {one.parent for one in self.parents(table.name)} <= known]
+            if not ready:
+                raise ValueError(f"relations run in a circle: {', '.join(table.name for table in waiting)}")
+            placed += ready
+            waiting = [table for table in waiting if table not in ready]
+        return tuple(placed)
 
 
 def storage_name(name: str) -> str:

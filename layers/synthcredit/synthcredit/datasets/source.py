@@ -24,6 +24,8 @@ MAX_COLUMNS = 500
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".psv", ".tab")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
+SUFFIXES = (*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES)
+"""Extensions of table files."""
 _BLOCK_BYTES = 1 << 22
 _BATCH_ROWS = 1 << 16
 
@@ -112,7 +114,7 @@ def open_source(path: Path) -> Source:
         return CsvSource(path)
     if suffix in _PARQUET_SUFFIXES:
         return ParquetSource(path)
-    known = ", ".join((*_TEXT_SUFFIXES, *_PARQUET_SUFFIXES))
+    known = ", ".join(SUFFIXES)
     raise InvalidInputError(
         Problem(path.name, f"the extension '{suffix}' is not known", f"Give a file with one of: {known}.")
     )
@@ -141,6 +143,48 @@ def _header_problems(path: Path, names: Sequence[str]) -> Iterator[Problem]:
             yield Problem(
                 f"column '{name}'", f"the name stands {count} times in the header", "Give each column its own."
             )
+
+
+class PartsSource(Source):
+    """Sources that are one table together, each a part of its rows.
+
+    Raises
+    ------
+    InvalidInputError
+        The parts do not have the same columns of the same types.
+    """
+
+    unit = "row"
+
+    def __init__(self, path: Path, parts: Sequence[Source]) -> None:
+        self._parts = parts
+        first = self._parts[0]
+        super().__init__(path, first.names)
+        raise_all(
+            Problem(
+                part.path.name,
+                f"its columns or their types are not those of {first.path.name}",
+                "Give parts of one table; for several tables, give a schema that names them.",
+            )
+            for part in self._parts[1:]
+            if [(name, part.declared(name)) for name in part.names]
+            != [(name, first.declared(name)) for name in first.names]
+        )
+        self.notices += list(dict.fromkeys(notice for part in self._parts for notice in part.notices))
+        self.prefers_comma = all(part.prefers_comma for part in self._parts)
+
+    def blocks(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of all parts."""
+        for part in self._parts:
+            yield from part.blocks(columns)
+
+    def declared(self, column: str) -> Dtype | None:
+        """Return what the parts declare."""
+        return self._parts[0].declared(column)
+
+    def places(self, records: Sequence[int], total: int) -> str:
+        """Say which rows, counted from 1 over all parts."""
+        return textfile.listed(self.unit, [record + 1 for record in records], total)
 
 
 class CsvSource(Source):

@@ -583,8 +583,8 @@ def _key_hashes(features: Features, keys: Sequence[str]) -> NDArray[np.uint64]:
 def _replicated_uniques(sides: Sides, keys: Sequence[str], rng: np.random.Generator) -> tuple[Measure, ...]:
     """Return repU: people unique by the keys among the real who are unique among the synthetic rows too.
 
-    Count of real rows whose keys occur once in the real and once in the synthetic table, over all real rows (Raab,
-    Nowok and Dibben, "Practical privacy metrics for synthetic data", arXiv 2406.16826, 2024). All sides at equal n.
+    ``real rows whose keys occur once in the real and once in the synthetic table / real rows`` (Raab, Nowok and
+    Dibben, "Practical privacy metrics for synthetic data", arXiv 2406.16826, 2024). All sides at equal n.
     """
     synthetic, train, holdout = (
         _once(_key_hashes(draw(side, sides.rows, rng), keys)) for side in (sides.synthetic, sides.train, sides.holdout)
@@ -609,8 +609,8 @@ def _once(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _disclosure(sides: Sides, keys: Sequence[str]) -> Found:
     """Return DiSCO: people whose keys lead to synthetic rows that all have one value, which is theirs.
 
-    Disclosive in synthetic, correct in original (Raab, Nowok and Dibben 2024), the mean over all columns
-    that are not keys; numbers as deciles of training rows.
+    Disclosive in synthetic, correct in original: ``such real rows / real rows`` (Raab, Nowok and Dibben 2024), the mean
+    over all columns that are not keys; numbers as deciles of training rows.
     """
     targets = [name for name in _varied(sides.train) if name not in keys]
     if not targets:
@@ -662,8 +662,9 @@ def _unique_values(sides: Sides, schema: TableSchema, rng: np.random.Generator) 
     """Compare how often numbers that one real person has reappear: training people's and holdout people's.
 
     A number that one row of train and holdout together has is as likely to be in the one as in the other, so that
-    without a leak both reappear equally often in the synthetic rows, however many rows the sides have. All numeric
-    columns together, in original values. Newcombe's interval, each bound one-sided 99 %.
+    without a leak both reappear equally often in the synthetic rows, however many rows the sides have: ``share of
+    train's that reappear - share of the holdout's``. All numeric columns together, in original values. Newcombe's
+    interval (1998), each bound one-sided 99 %.
     """
     hits, of = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
     for name, feature in sides.train.items():
@@ -712,7 +713,8 @@ def _copied_segments(sides: Sides, schema: TableSchema, rng: np.random.Generator
     """Find the segment with most copies above the holdout's on one half of the rows, and measure it on the other.
 
     So the figure is not the luck of the worst of many: its half never chose it (data splitting; Cox, Biometrika 1975).
-    Segments are the values of discrete columns and of the target. A copy is a row that equals a training row which only
+    ``copies / synthetic rows - copies / holdout rows`` of a segment. Segments are the values of discrete columns and
+    the tenths of numbers. A copy is a row that equals a training row which only
     one training person has: rows that many share (all special codes) are nobody's.
     """
     name = Figure.COPIED_SEGMENT_EXCESS

@@ -169,7 +169,11 @@ def _of_boosted(question: Question, weights: Scores, rng: np.random.Generator) -
 
 
 def _of_linear(question: Question, weights: Scores, rng: np.random.Generator) -> tuple[Measure, Measure]:
-    """Return TSTR of logistic regression, or of ridge regression for a number, and its loss, as utility does."""
+    """Return TSTR of logistic regression, or of ridge regression for a number, and its loss ``TRTR - TSTR``.
+
+    As `utility.measure` does it, after Esteban, Hyland and Rätsch (2017); scikit-learn's models, inputs standardised on
+    real training rows.
+    """
     prepared = Standardised.of(question.sides.train, question.target)
     real, synthetic = (
         _mean_scores(question.task, models, question.sides.holdout, weights)
@@ -185,8 +189,8 @@ def _of_linear(question: Question, weights: Scores, rng: np.random.Generator) ->
 def _trts(question: Question, models: Sequence[Predictor], rng: np.random.Generator) -> Measure:
     """Return how models of real rows do on synthetic rows, beside what they do on as many holdout rows.
 
-    TRTS after Esteban, Hyland and Rätsch, "Real-valued (medical) time series generation with recurrent conditional
-    GANs" (2017). The interval is a bootstrap over the synthetic rows.
+    ``score(model of real rows, synthetic rows)``: TRTS after Esteban, Hyland and Rätsch, "Real-valued (medical)
+    time series generation with recurrent conditional GANs" (2017). The interval is a bootstrap over the synthetic rows.
     """
     rows = min(rows_of(question.sides.synthetic), rows_of(question.sides.holdout))
     tested = [draw(side, rows, rng) for side in (question.sides.synthetic, question.sides.holdout)]
@@ -218,6 +222,10 @@ def _testable(task: Task, truths: Sequence[Scores]) -> NDArray[np.bool_] | str:
 
 
 def _ks_loss(question: Question, real: Sequence[Predictor], synthetic: Sequence[Predictor], weights: Scores) -> Measure:
+    """Return ``KS of models of real rows - KS of models of synthetic rows`` on the holdout; KS as `ks` has it.
+
+    Thomas, Edelman and Crook, "Credit scoring and its applications" (2002), ch. 7.
+    """
     task, holdout = question.task, question.sides.holdout
     if task.classes is None or len(np.unique(outcome(question.sides.train[question.target]))) != 2:
         return _not_judged(Figure.KS_LOSS, "the target has not two outcomes")
@@ -248,7 +256,8 @@ def _out_of_time(sides: Sides, schema: TableSchema, rng: np.random.Generator) ->
     """Return the loss where models learn from rows before a date and are scored on holdout rows from it on.
 
     The date is the 70 % quantile of the first date column of real training rows. Models do not see that column: nobody
-    can learn from what lies in the future of all training rows.
+    can learn from what lies in the future of all training rows. ``TRTR - TSTR`` as in `utility.measure` (Esteban,
+    Hyland and Rätsch 2017), out of time as supervisors have scorecards validated (ECB guide to internal models, 2019).
     """
     name = Figure.OUT_OF_TIME_LOSS
     dates = [c.name for c in schema.learned if c.kind is Kind.DATETIME and c.dtype is not Dtype.TIME]
@@ -447,7 +456,9 @@ def _importance_agreement(question: Question, rng: np.random.Generator) -> tuple
     """Return the rank correlation of columns by importance, and the columns that differ most.
 
     The importance of a column is how much the squared error of a boosted model on holdout rows grows when its values
-    are shuffled. The interval is a bootstrap over holdout rows.
+    are shuffled (permutation importance; Breiman, "Random forests", Machine Learning 2001); the correlation is
+    Spearman's (American Journal of Psychology 1904), ``cov(ranks) / (sd sd')``. The interval is a bootstrap over
+    holdout rows.
     """
     inputs = list(_without(question.sides.train, question.target))
     if len(inputs) < MIN_COLUMNS:
@@ -536,7 +547,12 @@ def _columns_detail(inputs: Sequence[str], of_real: Scores, of_synthetic: Scores
 
 
 def _rank_agreement(question: Question, rng: np.random.Generator) -> tuple[Measure, tuple[Detail, ...]]:
-    """Return Kendall's tau of challengers ranked by synthetic and by real training, and what choosing costs."""
+    """Return Kendall's tau of challengers ranked by synthetic and by real training, and what choosing costs.
+
+    Tau-b, ``(concordant - discordant pairs) / sqrt(untied pairs of the one x of the other)`` (Kendall, "The treatment
+    of ties in ranking problems", Biometrika 1945). What choosing costs: the score of the best challenger less that of
+    the chosen one, both trained on real rows.
+    """
     task, holdout = _some(question, MAX_RANKED_ROWS, rng)
     weights = resamples(len(task.truth), rng)
     learners = _challengers(question)

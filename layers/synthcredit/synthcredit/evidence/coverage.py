@@ -229,7 +229,11 @@ def _beta(real: Points, own: Vector, side: Points) -> Statistic:
 
 
 def _missing_patterns(sides: Sides, schema: TableSchema, rng: np.random.Generator, details: list[Detail]) -> _Scored:
-    """Return 1 minus the total variation distance between the joint patterns of which columns are missing."""
+    """Return how far it agrees which columns are missing together.
+
+    ``1 - 1/2 sum |P - Q|``, 1 minus the total variation distance (SDMetrics' TVComplement), over the joint patterns of
+    missing columns; patterns after Rubin, "Inference and missing data" (Biometrika 1976).
+    """
     drawn, rows = _drawn(sides, TAIL_ROWS, rng)
     synthetic, train, holdout = gone = [
         np.column_stack([_missing(feature, schema[name]) for name, feature in side.items()])
@@ -371,8 +375,9 @@ def _tail_detail(tails: Sequence[_Tail], drawn: Sides) -> Detail:
 def _top_decile(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> _Scored | str:
     """Return how much more (less) of a column's total its largest tenth of rows holds than in real rows.
 
-    A point of the Lorenz curve (Lorenz, J. Am. Stat. Assoc. 1905). The column is the one with the largest total in the
-    training rows, since the schema does not say which are money; amounts below 0 count as 0.
+    ``sum of the largest tenth / sum of all``, synthetic minus holdout: a point of the Lorenz curve (Lorenz, Journal of
+    the American Statistical Association 1905). The column is the one with the largest total in the training rows, since
+    the schema does not say which are money; amounts below 0 count as 0.
     """
     drawn, _ = _drawn(sides, TAIL_ROWS, rng)
     totals = {name: float(_amounts(drawn.train[name]).sum()) for name in _numeric(schema)}
@@ -417,7 +422,7 @@ def _within_rarer_class(
     """Return column shapes and pair trends among rows of the rarer of two target classes (defaulters).
 
     Bins are those of the training rows of that class. A shape is ``1 - 1/2 sum |P - Q|`` over the states of a column, a
-    trend the same over the cells of two: SDMetrics' TVComplement and ContingencySimilarity, with shared bins.
+    trend the same over the cells of two: SDMetrics' TVComplement and ContingencySimilarity (0.32), with shared bins.
     """
     rarer = _rarer_class(sides, schema)
     if isinstance(rarer, str):
@@ -492,7 +497,8 @@ def _worst_segment(sides: Sides, schema: TableSchema, rng: np.random.Generator, 
     """Return the mean column shape, with shared bins, in the segment that stays furthest behind fresh rows.
 
     Segments are the states of discrete columns with at least `SEGMENT_ROWS` rows on every side; shapes as within the
-    rarer class, of all other columns. The interval allows for the choice of the worst (Bonferroni).
+    rarer class, ``1 - 1/2 sum |P - Q|`` (SDMetrics' TVComplement), the mean over all other columns. The interval
+    allows for the choice of the worst (Bonferroni; Dunn, J. Am. Stat. Assoc. 1961).
     """
     drawn, _ = _drawn(sides, TAIL_ROWS, rng)
     bins = fit_bins(sides.train)

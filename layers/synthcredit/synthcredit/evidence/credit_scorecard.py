@@ -113,7 +113,11 @@ def fit(side: BinnedRows, names: Sequence[str], columns: Columns) -> Card:
 
 
 def judge_ranking(setting: Setting, cards: Mapping[str, Card], weights: Vector, rows: int) -> dict[Figure, Judged]:
-    """Judge the AUC on the holdout, real minus synthetic, with a percentile bootstrap over holdout rows."""
+    """Judge the AUC on the holdout, real minus synthetic, with a percentile bootstrap over holdout rows.
+
+    ``AUC of the scorecard of real rows - AUC of that of synthetic rows``: TSTR (Esteban, Hyland and Rätsch 2017) with a
+    scorecard by the book (Siddiqi 2006) as the model.
+    """
     of = {name: auc(~setting.holdout.bad, card.score(setting.holdout.states), weights) for name, card in cards.items()}
     remark = (
         f"Trained on {rows:,} rows each, on {len(cards['real'].parts)} characteristics; on {setting.holdout.rows:,} "
@@ -209,6 +213,11 @@ def _over_splits(
 
 
 def _decide(made: Card, real: Card, setting: Setting, weights: Vector, ties: NDArray[np.int64]) -> _Decided:
+    """Return how two scorecards differ in what they decide, each approving its best applicants, equally many.
+
+    Swap set: ``applicants approved by exactly one of the two / applicants`` (Siddiqi 2006, ch. 6). Adverse impact:
+    ``max over protected columns |ratio - ratio'|``, see `_impact_ratio`.
+    """
     scores = [card.score(setting.holdout.states) for card in (made, real)]
     approved = [approve(score, ties, APPROVED) for score in scores]
     gaps = {
@@ -229,7 +238,11 @@ def _decide(made: Card, real: Card, setting: Setting, weights: Vector, ties: NDA
 
 
 def _bad_rate_gap(scores: Sequence[Vector], bad: Flags, weights: Vector, ties: NDArray[np.int64]) -> Vector:
-    """Return the largest gap, over approval rates, of the bad rate among the approved, shape (resamples,)."""
+    """Return the largest gap, over approval rates, of the bad rate among the approved, shape (resamples,).
+
+    ``max over rates |bad of one / approved - bad of the other / approved|``: the strategy curves of Thomas, Edelman and
+    Crook (2002), ch. 7, compared.
+    """
     gaps = []
     for rate in _APPROVAL_RATES:
         passed = [approve(score, ties, rate).astype(np.float64) for score in scores]
@@ -265,7 +278,8 @@ def _signs(made: Card, real: Card, columns: Columns) -> float:
     """Return the share of characteristics that push the score the same way.
 
     A coefficient on a scorecard's own weights of evidence is nearly always positive, whatever the data. So the sign is
-    that of the made scorecard's points over the real one's: whether bins that gain points in one gain in the other.
+    that of the made scorecard's points over the real one's: ``covariance > 0`` over bins, weighted by real rows. Signs
+    that agree with sense are asked of any scorecard (Siddiqi 2006, ch. 6).
     """
     agree = [
         covariance(part[None], real.parts[name][None], columns.shares[name])[0] > 0 for name, part in made.parts.items()

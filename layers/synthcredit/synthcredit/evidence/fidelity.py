@@ -25,6 +25,10 @@ MAX_PAIRS = 5_000
 _REPORT_ROWS = 20_000
 _DRAWS = 5
 """Draws of equal size that a pair trend is averaged over, to be sure of the third digit."""
+_GROUPS = 20
+"""Groups of rows that the jackknife leaves out one by one: its standard error is then sure to a sixth."""
+_Z = 1.959964
+"""Two-sided 95 %."""
 _SIGNAL_SIGMAS = 10.0
 """Associations are there to be kept where they are this far above chance; below, their kept share is noise."""
 _COMMON_ROWS = 10
@@ -59,13 +63,7 @@ def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> Fide
     """
     why_not = sides.too_few()
     notes: list[str] = []
-    bins = fit_bins(sides.train)
-    pairs = _pairs(list(sides.train), rng, notes)
-    without_pairs = why_not or (None if pairs else "there is only one column that is learned")
-    own = (
-        _pair_trends(sides, bins, pairs, rng, without_pairs),
-        _associations_kept(sides, bins, pairs, without_pairs),
-    )
+    own = trends(sides, rng, notes)
     rows = min(sides.rows, _REPORT_ROWS)
     synthetic, train, holdout = (
         _frame(draw(side, rows, rng), schema) for side in (sides.synthetic, sides.train, sides.holdout)
@@ -82,6 +80,14 @@ def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> Fide
 
 
 # --- our own: all pairs, shared bins ---------------------------------------------------------------------------------
+
+
+def trends(sides: Sides, rng: np.random.Generator, notes: list[str] | None = None) -> tuple[Measure, Measure]:
+    """Measure pair trends and associations kept; what is to be known of them goes into ``notes``."""
+    bins = fit_bins(sides.train)
+    pairs = _pairs(list(sides.train), rng, [] if notes is None else notes)
+    why_not = sides.too_few() or (None if pairs else "there is only one column that is learned")
+    return _pair_trends(sides, bins, pairs, rng, why_not), _associations_kept(sides, bins, pairs, why_not)
 
 
 def _pairs(names: Sequence[str], rng: np.random.Generator, notes: list[str]) -> list[tuple[str, str]]:
@@ -102,20 +108,57 @@ def _pair_trends(
     that both sides share. Ten quantile bins for numbers, missing is a state of its own. Mean over draws of equal size.
     """
 
-    def against_holdout(side: Features) -> float:
-        drawn = ((draw(side, sides.rows, rng), draw(sides.holdout, sides.rows, rng)) for _ in range(_DRAWS))
-        return float(np.mean([similarity(cut(one, bins), cut(other, bins), bins, pairs) for one, other in drawn]))
+    def against_holdout(side: Features) -> tuple[float, float]:
+        drawn = [(draw(side, sides.rows, rng), draw(sides.holdout, sides.rows, rng)) for _ in range(_DRAWS)]
+        left_out = [similarities(cut(one, bins), cut(other, bins), bins, pairs) for one, other in drawn]
+        return float(np.mean([values[-1] for values in left_out])), jackknife_error(left_out[0][:-1])
 
+    (value, error), (fresh, _) = (
+        (None, 0.0) if why_not else against_holdout(side) for side in (sides.synthetic, sides.train)
+    )
     return Measure(
         name=Figure.PAIR_TRENDS,
         title="Pair trends, all pairs, shared bins",
-        value=None if why_not else against_holdout(sides.synthetic),
-        fresh=None if why_not else against_holdout(sides.train),
+        value=value,
+        low=None if value is None else max(0.0, value - _Z * error),
+        high=None if value is None else min(1.0, value + _Z * error),
+        fresh=fresh,
         rows=sides.rows,
         reading=f"How far the joint distribution of every two columns ({len(pairs):,} pairs) agrees with real rows "
         "that the model never saw; what matters is how near it comes to fresh.",
         why_not=why_not,
     )
+
+
+def jackknife_error(left_out: NDArray[np.float64]) -> float:
+    """Return the standard error of a figure from its values with one group of rows left out each, shape (groups,).
+
+    ``sqrt((G - 1) / G sum (t_g - mean)^2)``: the delete-a-group jackknife (Shao and Tu, The Jackknife and Bootstrap,
+    1995, chapter 2). Groups of all sides are left out together, the sides being independent samples.
+    """
+    groups = len(left_out)
+    return float(np.sqrt((groups - 1) / groups * np.sum((left_out - left_out.mean()) ** 2)))
+
+
+def similarities(one: States, other: States, bins: Mapping[str, Bin], pairs: Pairs) -> NDArray[np.float64]:
+    """Return the mean similarity with each group of rows left out, and with none, shape (groups + 1,)."""
+    apart = [np.abs(joints_of(one, a, b, bins) - joints_of(other, a, b, bins)).sum(axis=(1, 2)) for a, b in pairs]
+    return np.asarray(np.mean(1 - 0.5 * np.array(apart), axis=0))
+
+
+def joints_of(states: States, a: str, b: str, bins: Mapping[str, Bin]) -> NDArray[np.float64]:
+    """Return the joint distribution of two columns with each of `_GROUPS` groups of rows left out, and with none.
+
+    Shape (groups + 1, states of a, states of b). Rows are dealt into groups in turn.
+    """
+    width, cells = bins[b].size, bins[a].size * bins[b].size
+    groups = np.arange(len(states[a])) % _GROUPS
+    counts = np.bincount((groups * bins[a].size + states[a]) * width + states[b], minlength=_GROUPS * cells)
+    counts = counts.reshape(_GROUPS, -1, width).astype(np.float64)
+    whole = counts.sum(axis=0, keepdims=True)
+    left = np.concatenate([whole - counts, whole])
+    joints: NDArray[np.float64] = left / np.maximum(left.sum(axis=(1, 2), keepdims=True), 1.0)
+    return joints
 
 
 def similarity(one: States, other: States, bins: Mapping[str, Bin], pairs: Pairs) -> float:
@@ -139,17 +182,20 @@ def _associations_kept(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs, why_
     independent samples cancels in such cross products, so that it has no bias from small n, unlike any distance: the
     cross-validated inner product of Walther et al., "Reliability of dissimilarity measures" (NeuroImage 2016).
     """
-    kept = None
+    kept, error = None, 0.0
     if why_not is None:
         signal, of_synthetic, chance = _cross_products(sides, bins, pairs)
-        if signal > _SIGNAL_SIGMAS * chance and signal > 0:
-            kept = of_synthetic / signal
+        if signal[-1] > _SIGNAL_SIGMAS * chance and np.all(signal > 0):
+            kept = float(of_synthetic[-1] / signal[-1])
+            error = jackknife_error((of_synthetic / signal)[:-1])
         else:
             why_not = "the real columns hardly depend on each other"
     return Measure(
         name=Figure.ASSOCIATIONS_KEPT,
         title="Associations kept",
         value=kept,
+        low=None if kept is None else kept - _Z * error,
+        high=None if kept is None else kept + _Z * error,
         fresh=None if kept is None else 1.0,
         rows=rows_of(sides.synthetic),
         fresh_rows=rows_of(sides.train),
@@ -159,24 +205,30 @@ def _associations_kept(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs, why_
     )
 
 
-def _cross_products(sides: Sides, bins: Mapping[str, Bin], pairs: Pairs) -> tuple[float, float, float]:
-    """Return train by holdout, synthetic by holdout, and the first one's standard deviation without any dependence."""
+def _cross_products(
+    sides: Sides, bins: Mapping[str, Bin], pairs: Pairs
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return train by holdout, synthetic by holdout, and the first one's standard deviation without any dependence.
+
+    The first two with each group of rows left out, and with none, shape (groups + 1,) each.
+    """
     merged = _common_states(cut(sides.train, bins), bins)
     states = [
         {name: merged[name][of] for name, of in cut(side, bins).items()}
         for side in (sides.synthetic, sides.train, sides.holdout)
     ]
     margins = {name: np.bincount(of, minlength=bins[name].size) / len(of) for name, of in states[1].items()}
-    signal = of_synthetic = cells = 0.0
+    signal, of_synthetic, cells = np.zeros(_GROUPS + 1), np.zeros(_GROUPS + 1), 0.0
     for a, b in pairs:
         expected = np.sqrt(np.outer(margins[a], margins[b]))
         known = expected > 0
         residuals = []
         for side in states:
-            joint = joint_of(side, a, b, bins)
-            residuals.append((joint - np.outer(joint.sum(axis=1), joint.sum(axis=0)))[known] / expected[known])
-        of_synthetic += float(residuals[0] @ residuals[2])
-        signal += float(residuals[1] @ residuals[2])
+            joint = joints_of(side, a, b, bins)
+            independent = joint.sum(axis=2)[:, :, None] * joint.sum(axis=1)[:, None, :]
+            residuals.append((joint - independent)[:, known] / expected[known])
+        of_synthetic += (residuals[0] * residuals[2]).sum(axis=1)
+        signal += (residuals[1] * residuals[2]).sum(axis=1)
         cells += (np.count_nonzero(margins[a]) - 1) * (np.count_nonzero(margins[b]) - 1)
     return signal, of_synthetic, float(np.sqrt(cells / (rows_of(sides.train) * rows_of(sides.holdout))))
 
@@ -247,7 +299,11 @@ def _frame(features: Features, schema: TableSchema) -> pd.DataFrame:
 
 
 def _shapes(side: pd.DataFrame, holdout: pd.DataFrame, schema: TableSchema) -> dict[str, float]:
-    """Return SDMetrics' KSComplement or TVComplement by column, where both sides have values."""
+    """Return SDMetrics' KSComplement or TVComplement by column, where both sides have values.
+
+    ``1 - max |F - G|`` of the distribution functions of a number (Kolmogorov-Smirnov), ``1 - 1/2 sum |P - Q|`` over the
+    states of a category (total variation); SDMetrics 0.32, on known values only.
+    """
     scores = {}
     with warnings.catch_warnings():
         # The test's p-value falls back to an approximation for many rows; the statistic, which is used here, does not.
@@ -319,6 +375,12 @@ _REPORT_FIGURES = (
 
 
 def _report_scores(side: pd.DataFrame, holdout: pd.DataFrame, schema: TableSchema) -> dict[Figure, float]:
+    """Return the scores of SDMetrics' QualityReport and DiagnosticReport (0.32) with the holdout as the real side.
+
+    Quality: ``(column shapes + pair trends) / 2``. Pair trends: the mean over strongly related pairs of ``1 - |r - r'|
+    / 2`` of numbers, and of 1 minus the total variation distance of the joint distribution where one is a category.
+    Diagnostic: the share of values inside the range, or among the categories, of the real side.
+    """
     metadata, name = sdmetrics_metadata(schema), schema.name
     quality, diagnostic = QualityReport(), DiagnosticReport()
     with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -2,92 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from synthcredit.evidence.model import Evidence, Figure, Finding, Measure, Status
+from synthcredit.evidence.limits import NOT_MEASURED, PROFILES, RULES, TRY_THIS, Limit, Part, Profile, Rule, Side
+from synthcredit.evidence.model import About, Evidence, Finding, Level, Measure, Status
+
+__all__ = ["Gate", "Profile", "judge", "limits", "verdict"]
 
 _NAMED_CHECKS = 3
+_FEWEST_ROWS = "min_holdout_rows"
 
-
-class Profile(StrEnum):
-    """How demanding the gate is."""
-
-    DEVELOPMENT = "development"
-    """For test data and experiments inside the team."""
+Share = Annotated[float | None, Field(ge=0, le=1)]
 
 
 class Gate(BaseModel):
-    """The gate of one request: a profile, and thresholds that replace the profile's."""
+    """The gate of one request: a profile, and thresholds that replace the profile's.
+
+    A threshold is compared with the bad bound of the figure's interval. One that the profile does not ask for is judged
+    too where the request gives it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    profile: Profile = Profile.DEVELOPMENT
-    max_tstr_loss: Annotated[
-        float | None,
-        Field(ge=0, le=1, description="Largest allowed TRTR minus TSTR; fails where the loss is surely above."),
+    profile: Annotated[
+        Profile,
+        Field(description="development for test data inside the team, sharing for data that leaves it, or strict."),
+    ] = Profile.DEVELOPMENT
+    min_holdout_rows: Annotated[
+        int | None, Field(ge=1, description="Fewest real rows, held out and to train, that can prove anything.")
     ] = None
-    min_pair_trends: Annotated[
-        float | None, Field(ge=0, le=1, description="Smallest allowed share of the fresh pair trends.")
-    ] = None
+    max_tstr_loss: Annotated[Share, Field(description="Largest allowed TRTR minus TSTR, in AUC.")] = None
+    min_pair_trends: Annotated[Share, Field(description="Smallest allowed share of the fresh pair trends.")] = None
     min_associations_kept: Annotated[
-        float | None,
-        Field(
-            ge=0, le=1, description="Smallest allowed share of the real associations: fresh 1, independent columns 0."
-        ),
+        Share, Field(description="Smallest allowed share of the real associations: fresh 1, independent columns 0.")
     ] = None
-    max_copied_excess: Annotated[
-        float | None,
-        Field(ge=0, le=1, description="Share of copied rows allowed above the holdout's; fails where surely above."),
+    min_detection: Annotated[
+        Share, Field(description="Smallest allowed C2ST by boosting: 1 undetectable, 0 told apart always.")
     ] = None
+    min_detection_auc_train: Annotated[
+        Share, Field(description="Smallest allowed AUC of detection against training rows; far below .5 is copying.")
+    ] = None
+    max_scorecard_loss: Annotated[
+        Share, Field(description="Largest allowed loss of AUC of a scorecard fitted on synthetic rows.")
+    ] = None
+    max_swap_set_excess: Annotated[
+        Share, Field(description="Share of decisions flipped that is allowed above what two real scorecards flip.")
+    ] = None
+    max_copied_excess: Annotated[Share, Field(description="Share of copied rows allowed above the holdout's.")] = None
+    max_closeness_excess: Annotated[
+        Share, Field(description="Largest allowed excess of rows nearer to train than to holdout: fresh 0, a copy 1.")
+    ] = None
+    max_membership_auc: Annotated[
+        Share, Field(description="Largest allowed AUC of the membership attacks: .5 is guessing, 1 certainty.")
+    ] = None
+    max_membership_tpr: Annotated[
+        Share, Field(description="Largest allowed share of members that an attack finds at 1 % false alarms.")
+    ] = None
+    max_attack_risk: Annotated[
+        Share,
+        Field(description="Largest allowed risk by attribute inference, singling-out, linkability and rare values."),
+    ] = None
+    accept_unjudged: Annotated[
+        tuple[Part, ...],
+        Field(description="Parts that may go unjudged, e.g. attacks on a table of two columns; the report says so."),
+    ] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What a gate asks for in the end."""
-
-    max_tstr_loss: float
-    min_pair_trends: float
-    min_associations_kept: float
-    max_copied_excess: float
-
-
-_PROFILES = {
-    # Measured on german_credit (300 holdout rows) and UCI default (9,000), three cuts each:
-    # - TSTR loss. The interval's lower bound is compared, since 300 holdout rows leave +-.05 of noise on a loss.
-    #   Random labels and independent columns lose .25 and more, so that they fail on the smallest tables too.
-    # - Pair trends. On UCI default fresh rows reach .966, half-shuffled rows .92 of that, independent columns .82.
-    #   On german_credit 300 rows a side are mostly noise and independent columns reach .985 of fresh, so that this
-    #   threshold alone would pass them; hence the next one.
-    # - Associations kept has no such noise: fresh .95-1.04, half-shuffled rows .47-.58, independent columns -.06-.06;
-    #   `trees` keeps .75 of german_credit and .97 of UCI default.
-    # - Copies. Nothing above what real rows of other people show; the bound takes care of chance.
-    Profile.DEVELOPMENT: Thresholds(
-        max_tstr_loss=0.05, min_pair_trends=0.95, min_associations_kept=0.6, max_copied_excess=0.0
-    ),
-}
-
-
-def thresholds(gate: Gate) -> Thresholds:
-    """Return the profile's thresholds with the request's own in their place."""
-    profile = _PROFILES[gate.profile]
-    given = {name: getattr(gate, name) for name in Thresholds.__dataclass_fields__}
-    return Thresholds(**{name: getattr(profile, name) if value is None else value for name, value in given.items()})
+def limits(gate: Gate) -> dict[str, Limit]:
+    """Return the profile's limits by the request's names for them, with the request's own in their place."""
+    found = dict(PROFILES[gate.profile])
+    for name in {rule.field for rule in RULES} | {_FEWEST_ROWS}:
+        given = getattr(gate, name)
+        if given is not None:
+            found[name] = Limit(given, given)
+    return found
 
 
 def judge(evidence: Evidence, gate: Gate) -> list[Finding]:
-    """Return one finding for each part of the gate, met or not; a good part never makes up for a failed one."""
-    limits = thresholds(gate)
-    return [
-        _validity(evidence),
-        _usefulness(evidence, limits),
-        _pair_trends(evidence, limits),
-        _copies(evidence, limits),
-    ]
+    """Return one finding for each part of the gate, met or not; a good part never makes up for a failed one.
+
+    Evidence without a real reference (of rule-based data) is judged by its checks alone, each kind of which must have
+    been made: see `Check.about`.
+    """
+    asked = limits(gate)
+    findings = [_rows(evidence, asked[_FEWEST_ROWS])]
+    if not evidence.has_reference:
+        return [*findings, *(_checks(evidence, about) for about in About)]
+    findings.append(_checks(evidence, About.VALIDITY))
+    rules = [rule for rule in RULES if rule.field in asked]
+    for part in dict.fromkeys(rule.part for rule in rules):
+        own = {rule: asked[rule.field] for rule in rules if rule.part is part}
+        findings.append(_part(part, own, evidence, gate))
+    return findings
 
 
 def verdict(findings: Sequence[Finding]) -> bool:
@@ -98,121 +107,109 @@ def verdict(findings: Sequence[Finding]) -> bool:
     )
 
 
-def _validity(evidence: Evidence) -> Finding:
-    part, checks = "validity", evidence.validity
+def _rows(evidence: Evidence, fewest: Limit) -> Finding:
+    """Judge whether there are the rows that were asked for, and real rows enough to prove anything."""
+    rows, wanted = evidence.rows, round(fewest.bad)
+    released, asked = rows.get("released", 0), rows.get("asked", 1)
+    problems = [] if released >= asked else [f"{released:,} synthetic rows are there, {asked:,} were asked for"]
+    short = [f"{rows[side]:,} {side} rows" for side in ("train", "holdout") if rows.get(side, wanted) < wanted]
+    if short:
+        problems.append(f"there are only {' and '.join(short)}, needed are {wanted:,} each")
+    if problems:
+        return _judged(Part.ROWS, f"{_sentence_case('; '.join(problems))}.", good=False)
+    real = ""
+    if evidence.has_reference:
+        real = f", and {rows['train']:,} real rows to train and {rows['holdout']:,} held out to prove them"
+    return _judged(Part.ROWS, f"All {released:,} rows are there{real}.", good=True)
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _checks(evidence: Evidence, about: About) -> Finding:
+    part = Part(about.value)
+    checks = [check for check in evidence.validity if check.about is about or evidence.has_reference]
     if not checks:
-        return Finding(part=part, status=Status.NOT_JUDGED, reason="No validity check was run.")
+        return _not_judged(part, f"no check of {about} was made", required=True)
     failed = [check for check in checks if not check.passed]
     if not failed:
-        return Finding(part=part, status=Status.PASSED, reason=f"All {len(checks)} checks hold.")
+        return _judged(part, f"All {len(checks)} checks hold.", good=True)
     named = "; ".join(
         f"Column '{check.column}' {check.detail}" if check.column else f"The table {check.detail}"
         for check in failed[:_NAMED_CHECKS]
     )
     rest = f"; and {len(failed) - _NAMED_CHECKS} more in the report" if len(failed) > _NAMED_CHECKS else ""
-    return Finding(
-        part=part,
-        status=Status.FAILED,
-        reason=f"{len(failed)} of {len(checks)} checks fail. {named}{rest}.",
-        try_this="Look at the schema of the columns named (range, categories, nullable, key), correct it where it is "
-        "narrower than the real data, and train again; else use another synthesizer.",
+    return _judged(part, f"{len(failed)} of {len(checks)} checks fail. {named}{rest}.", good=False)
+
+
+def _part(part: Part, rules: Mapping[Rule, Limit], evidence: Evidence, gate: Gate) -> Finding:
+    """Judge one part: it fails where one figure does, and is not judged where one that it needs is not."""
+    broken, within, needed, besides = [], [], [], []
+    for rule, limit in rules.items():
+        found = rule.read(evidence)
+        if isinstance(found, Measure):
+            value = f"{rule.title(evidence)} {rule.show(found.value)}"
+            if limit.allows(found, rule.side):
+                within.append(f"{value} ({rule.side} {rule.show(limit.bad)})")
+            else:
+                broken.append(f"{value}, {_asked(rule, limit, found)}")
+        elif rule.needed(evidence):
+            needed.append(found)
+        else:
+            besides.append(f"{rule.title(evidence)}: {found}")
+    if needed and not broken:
+        return _unjudged(part, needed, evidence, gate)
+    if not broken and not within:
+        return _not_judged(part, _joined(besides), required=False)
+    return _judged(part, _reason(broken, within, [*besides, *needed]), good=not broken)
+
+
+def _reason(broken: Sequence[str], within: Sequence[str], unjudged: Sequence[str]) -> str:
+    reasons = [f"{text}." for text in broken]
+    if within:
+        reasons.append(f"{'Within limits: ' if broken else ''}{_joined(within)}.")
+    if unjudged:
+        reasons.append(f"Not judged: {_joined(unjudged)}.")
+    return " ".join(reasons)
+
+
+def _unjudged(part: Part, reasons: Sequence[str], evidence: Evidence, gate: Gate) -> Finding:
+    why = _joined(reasons)
+    if part in gate.accept_unjudged:
+        return _not_judged(part, f"{why} (the request accepts that)", required=False)
+    if evidence.level is Level.BASIC and set(reasons) == {NOT_MEASURED}:
+        why = "basic evidence was asked for, which does not measure it"
+        return _not_judged(part, why, required=gate.profile is not Profile.DEVELOPMENT)
+    return _not_judged(part, why, required=True)
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _asked(rule: Rule, limit: Limit, found: Measure) -> str:
+    """Say a figure's interval, and what is allowed at its ends."""
+    if found.low is None or found.high is None:
+        return f"allowed is {rule.side} {rule.show(limit.bad)}"
+    ends = ("upper", "lower") if rule.side is Side.AT_MOST else ("lower", "upper")
+    return (
+        f"interval {rule.show(found.low)} to {rule.show(found.high)}; allowed is {rule.side} {rule.show(limit.bad)} at "
+        f"its {ends[0]} end, {rule.show(limit.good)} at its {ends[1]}"
     )
 
 
-def _usefulness(evidence: Evidence, limits: Thresholds) -> Finding:
-    part, loss = "usefulness", evidence.measure(Figure.TSTR_LOSS)
-    if loss is None or loss.value is None:
-        return _not_judged(
-            part,
-            loss,
-            "Name a target with at least two outcomes that both occur often enough, or name none."
-            if evidence.target
-            else "Name the outcome column as target to have usefulness judged.",
-            required=evidence.target is not None,
-        )
-    bound = loss.value if loss.low is None else loss.low
-    reason = (
-        f"A model trained on synthetic rows is {loss.value:.3f} behind one trained on real rows{_interval(loss)}; "
-        f"this fails where all of the interval is above {limits.max_tstr_loss:.3f}."
-    )
-    return _judged(
-        part,
-        reason,
-        good=bound <= limits.max_tstr_loss,
-        try_this="Train longer (epochs) or on more rows, or use synthesizer 'trees'. Data that is not for modelling "
-        "may pass with a larger gate.max_tstr_loss.",
-    )
-
-
-def _pair_trends(evidence: Evidence, limits: Thresholds) -> Finding:
-    part = "pair trends"
-    trends, kept = evidence.measure(Figure.PAIR_TRENDS), evidence.measure(Figure.ASSOCIATIONS_KEPT)
-    if trends is None or trends.value is None or not trends.fresh:
-        return _not_judged(part, trends, "Give at least two columns to learn, and more rows.")
-    share = trends.value / trends.fresh
-    reason = (
-        f"Pairs of columns agree with the holdout to {trends.value:.3f}, fresh real rows to {trends.fresh:.3f}: "
-        f"{share:.1%} of fresh, needed {limits.min_pair_trends:.1%}."
-    )
-    good = share >= limits.min_pair_trends
-    if kept is not None and kept.value is not None:
-        reason += f" Associations kept: {kept.value:.1%}, needed {limits.min_associations_kept:.1%}."
-        good = good and kept.value >= limits.min_associations_kept
-    elif kept is not None and kept.why_not:
-        reason += f" Associations kept was not judged: {kept.why_not}."
-    return _judged(
-        part,
-        reason,
-        good=good,
-        try_this="Train longer (epochs) or on more rows, or use synthesizer 'trees'; the report shows the columns and "
-        "associations that are furthest off.",
-    )
-
-
-def _copies(evidence: Evidence, limits: Thresholds) -> Finding:
-    part, findings = "copies", []
-    for share_name, excess_name in (
-        (Figure.COPIED, Figure.COPIED_EXCESS),
-        (Figure.COPIED_DISTINCT, Figure.COPIED_DISTINCT_EXCESS),
-    ):
-        share, excess = evidence.measure(share_name), evidence.measure(excess_name)
-        if share is None or excess is None or share.value is None or share.fresh is None or excess.low is None:
-            return _not_judged(part, share, "Ask for more rows, and give more real rows or a holdout file.")
-        what = "rows" if share_name is Figure.COPIED else "distinct rows"
-        surely = (
-            f"at least {excess.low:.2%} more than chance explains, allowed {limits.max_copied_excess:.2%}"
-            if excess.low > 0
-            else "no more than chance explains"
-        )
-        sentence = (
-            f"{share.value:.2%} of synthetic {what} equal a training row, "
-            f"{share.fresh:.2%} of the holdout's {what} do: {surely}."
-        )
-        findings.append((sentence, excess.low <= limits.max_copied_excess))
-    reason = " ".join(sentence for sentence, _ in findings)
-    return _judged(
-        part,
-        reason,
-        good=all(good for _, good in findings),
-        try_this="Use a model that generalises more: larger leaves for 'trees', fewer epochs for networks, or more "
-        "training rows. Copies must not be filtered out afterwards: that tells who was in the training data.",
-    )
-
-
-def _judged(part: str, reason: str, *, good: bool, try_this: str) -> Finding:
+def _judged(part: Part, reason: str, *, good: bool) -> Finding:
     if good:
         return Finding(part=part, status=Status.PASSED, reason=reason)
-    return Finding(part=part, status=Status.FAILED, reason=reason, try_this=try_this)
+    return Finding(part=part, status=Status.FAILED, reason=reason, try_this=TRY_THIS[part])
 
 
-def _not_judged(part: str, measure: Measure | None, try_this: str, *, required: bool = True) -> Finding:
-    why = measure.why_not if measure is not None and measure.why_not else "it was not measured"
+def _not_judged(part: Part, why: str, *, required: bool) -> Finding:
     return Finding(
-        part=part, status=Status.NOT_JUDGED, reason=f"Not judged: {why}.", try_this=try_this, required=required
+        part=part,
+        status=Status.NOT_JUDGED,
+        reason=f"Not judged: {why}.",
+        try_this=TRY_THIS[part] if required else None,
+        required=required,
     )
-
-
-def _interval(measure: Measure) -> str:
-    if measure.low is None or measure.high is None:
-        return ""
-    return f" (95 % interval {measure.low:.3f} to {measure.high:.3f})"

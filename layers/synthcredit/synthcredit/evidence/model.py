@@ -21,6 +21,15 @@ class Status(StrEnum):
     """It could not be measured; never to be read as good."""
 
 
+class Level(StrEnum):
+    """How much is measured."""
+
+    BASIC = "basic"
+    """Validity, similarity, usefulness and copies: for haste; says too little for data that leaves the team."""
+    STANDARD = "standard"
+    """All of it: detection, coverage, credit behaviour and attacks too."""
+
+
 class Figure(StrEnum):
     """The figures that are measured, by the names that evidence, gate and report know them by."""
 
@@ -87,6 +96,11 @@ class Figure(StrEnum):
     BRIER_LOSS = "brier_loss"
     GRADE_ORDER = "grade_order"
     ADVERSE_IMPACT_GAP = "adverse_impact_gap"
+    ROLL_RATE_GAP = "roll_rate_gap"
+    VINTAGE_GAP = "vintage_gap"
+    # Across tables
+    CHILDREN_PER_PARENT = "children_per_parent"
+    PARENT_CHILD_KEPT = "parent_child_associations_kept"
 
 
 class Unit(StrEnum):
@@ -132,12 +146,25 @@ class Finding(_Model):
     ] = True
 
 
+class About(StrEnum):
+    """What a check is about; rule-based data, which has no real rows beside it, needs checks of every kind."""
+
+    VALIDITY = "validity"
+    KEYS = "keys"
+    LEDGERS = "ledgers"
+    TIME_ORDER = "time order"
+    PLAUSIBILITY = "plausibility"
+    PARAMETERS = "parameters"
+    """Declared parameters (default rate, mean income) come out of the data again."""
+
+
 class Check(_Model):
-    """One validity check, from the Great Expectations suite."""
+    """One validity check, from the Great Expectations suite or of keys and ledgers."""
 
     expectation: Annotated[str, Field(description="The name that Great Expectations has for it.")]
     column: Annotated[str | None, Field(description="The column; None where it is about the table.")]
     passed: bool
+    about: About = About.VALIDITY
     detail: Annotated[str, Field(description="What was expected and how many rows break it; never a value.")]
 
 
@@ -150,10 +177,41 @@ class Detail(_Model):
     rows: tuple[tuple[str | float | None, ...], ...]
 
 
+class Grade(StrEnum):
+    """A score in a word; `scores.GRADES` has the cut-offs."""
+
+    EXCELLENT = "Excellent"
+    GOOD = "Good"
+    FAIR = "Fair"
+    POOR = "Poor"
+    VERY_POOR = "Very poor"
+
+
+class ScorePart(_Model):
+    """One part of a score."""
+
+    name: Annotated[str, Field(description="The part, for people, e.g. usefulness.")]
+    points: Annotated[float | None, Field(ge=0, le=100, description="0 to 100; None where it was not judged.")]
+    reason: Annotated[str, Field(description="From which figure, between which anchors; or why it was not judged.")]
+
+
+class Score(_Model):
+    """How good the data is in one respect, 0 to 100: as good as its worst part."""
+
+    name: Annotated[str, Field(description="quality or privacy.")]
+    points: Annotated[
+        float | None, Field(ge=0, le=100, description="The worst judged part; None where too little was judged.")
+    ]
+    grade: Annotated[Grade | None, Field(description="The same in a word; None as points are.")]
+    parts: Annotated[tuple[ScorePart, ...], Field(description="The worst first, those not judged last.")]
+    reason: Annotated[str, Field(description="Which part decides, or why there is no score.")]
+
+
 class Evidence(_Model):
     """All that was measured about one synthetic dataset."""
 
     version: int = 1
+    level: Level = Level.STANDARD
     table: str
     target: str | None
     rows: Annotated[
@@ -169,7 +227,13 @@ class Evidence(_Model):
         tuple[Measure, ...], Field(description="Credit behaviour, where the target is a default flag.")
     ] = ()
     details: tuple[Detail, ...] = ()
+    scores: Annotated[tuple[Score, ...], Field(description="Quality and privacy, 0 to 100 each.")] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there were real rows to compare with; rule-based data has none."""
+        return "train" in self.rows
 
     def measure(self, name: Figure) -> Measure | None:
         """Return one figure, or None where this evidence does not have it."""

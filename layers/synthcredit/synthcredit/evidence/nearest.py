@@ -50,6 +50,8 @@ _MOST_ATTACKED = 10_000
 """Members, and controls: their 95 % interval of the AUC is then .008 wide on either side."""
 _LEAST_ATTACKED = 1_000
 _MOST_REFERENCE = 20_000
+_MOST_PICTURED, _PICTURED_BINS = 5_000, 25
+"""Rows a side whose distances are drawn: a share is then known to .01."""
 _CHUNK, _BLOCK = 4_096, 512
 """Rows and queries of one product: 8 MB, about what stays in cache."""
 
@@ -86,7 +88,8 @@ def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> Meas
         space = fit_space(sides, rng)
         cut = _Cut.of(rows_of(sides.holdout), rng)
         closeness, details = _closeness(sides, cut, space, rng)
-        return (closeness, *_memberships(sides, cut, space, rng)), details
+        memberships = _memberships(sides, cut, space, rng)
+        return (closeness, *memberships), (*details, *_to_both_sides(sides, space, rng))
 
 
 # --- the distance ----------------------------------------------------------------------------------------------------
@@ -295,6 +298,9 @@ def _closeness(sides: Sides, cut: _Cut, space: Space, rng: np.random.Generator) 
 def _excess(rows: Features, train: Features, holdout: Features, space: Space, rng: np.random.Generator) -> _Closeness:
     """Return ``(share - e) / (1 - e)``, e the share of train among all real rows; see docs/evidence/nearest.md.
 
+    Share: the synthetic rows nearer to a training than to a holdout row. Platzer and Reutterer, "Holdout-based
+    empirical assessment of mixed-type synthetic data" (Frontiers in Big Data 2021), scaled by the true sizes.
+
     A row that is equally near to rows of both sides counts by the share of train among those rows: one half where one
     row of each side ties, and e on average however many do. One half for all ties would show a deficit where common
     rows (all special codes) meet unequal sides.
@@ -380,6 +386,34 @@ def _bands(made: Matrix, fresh: Matrix) -> tuple[Detail, ...]:
     return (Detail(name="nearest_distances", title="Distance to the nearest training row", heading=heading, rows=rows),)
 
 
+def _to_both_sides(sides: Sides, space: Space, rng: np.random.Generator) -> tuple[Detail, ...]:
+    """Return how far synthetic rows lie from the nearest of equally many training and holdout rows, in even bins.
+
+    Equally many, since of more rows the nearest one is nearer by chance alone. The outer 1 % is not told.
+    """
+    each = min(rows_of(sides.train), rows_of(sides.holdout), _MOST_PICTURED)
+    if each < MIN_CELL**2:
+        return ()
+    points = space.points(draw(sides.synthetic, _MOST_PICTURED, rng))
+    distances = [nearest(points, draw(side, each, rng), space)[0][:, 0] for side in (sides.train, sides.holdout)]
+    farthest = float(np.quantile(np.concatenate(distances), 0.99))
+    if farthest <= 0:
+        return ()
+    edges = np.linspace(0.0, farthest, _PICTURED_BINS + 1).round(4)
+    shares = [np.histogram(side, edges)[0] / len(points) for side in distances]
+    rows = tuple(
+        (float(edges[i]), float(edges[i + 1]), *(float(of[i]) for of in shares)) for i in range(_PICTURED_BINS)
+    )
+    return (
+        Detail(
+            name="nearest_sides",
+            title=f"Distance of synthetic rows to the nearest of {each:,} training and of {each:,} holdout rows",
+            heading=("from", "to", "share of rows, to training rows", "share of rows, to holdout rows"),
+            rows=rows,
+        ),
+    )
+
+
 # --- membership ------------------------------------------------------------------------------------------------------
 
 
@@ -423,7 +457,8 @@ def _memberships(sides: Sides, cut: _Cut, space: Space, rng: np.random.Generator
     """Run both attacks, on the same members; the density attack's controls are those holdout rows it does not have.
 
     Both against the release, and against fresh rows: the attacker's real rows (nearest), or half of them (density) in
-    the place of synthetic ones.
+    the place of synthetic ones. Nearest: the score is ``-distance to the nearest synthetic row``, the full black-box
+    attack of Chen et al., "GAN-Leaks" (CCS 2020); density: see `_ratios`.
     """
     released = rows_of(sides.synthetic)
     each = min(_MOST_ATTACKED, max(_LEAST_ATTACKED, _affordable(_SEARCH_WORK, released, space, sides.train) // 2))
@@ -531,8 +566,12 @@ def _judge(scores: _Scores, rng: np.random.Generator, *, is_auc: bool) -> tuple[
     return float(found[0]), float(low), float(high)
 
 
-def found_at(is_member: NDArray[np.bool_], predicted: Matrix, weights: Matrix) -> Matrix:
+def found_at(
+    is_member: NDArray[np.bool_], predicted: Matrix, weights: Matrix, *, false_positives: float = FALSE_POSITIVES
+) -> Matrix:
     """Return the true positive rate at 1 % false positives of each resample, shape (resamples,).
+
+    ``members accused / members`` at the threshold where ``non-members accused / non-members = .01``.
 
     After Carlini et al., "Membership inference attacks from first principles" (S&P 2022). Rows that tie at the
     threshold are accused by lot, as many as the 1 % allow: the ROC curve is joined by straight lines, so that a score
@@ -544,10 +583,12 @@ def found_at(is_member: NDArray[np.bool_], predicted: Matrix, weights: Matrix) -
         Who is a member, and the scores (higher: rather a member), each shape (rows,).
     weights
         How often each row counts, shape (resamples, rows).
+    false_positives
+        Another share of non-members that may be accused.
     """
     # From the surest accusation on.
     members, controls = (side[:, ::-1] for side in by_score(is_member, predicted, weights))
-    allowed = FALSE_POSITIVES * controls.sum(axis=1)
+    allowed = false_positives * controls.sum(axis=1)
     accused = np.cumsum(controls, axis=1)
     # The first group of equal scores that would accuse too many.
     rows, group = np.arange(len(weights)), np.argmax(accused > allowed[:, None], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from numpy.typing import NDArray
 
 from synthcredit.datasets.schema import Column, Dtype, Kind
 from synthcredit.evidence.aggregates import MIN_CELL, OTHER, Bars, Histogram
@@ -26,7 +25,8 @@ REAL = "#0072B2"
 REAL_FILL = "#A6CBE3"
 SYNTHETIC = "#C44E00"
 SYNTHETIC_FILL = "#F2A65A"
-_INK, _GRID = "#24292f", "#d8dee4"
+FRESH = "#57606a"
+INK, GRID = "#24292f", "#d8dee4"
 _SIZE = (3.5, 2.2)
 _BAR = 0.37
 _LABEL = 30
@@ -35,15 +35,15 @@ _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,
     "axes.edgecolor": "#8c959f",
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "svg.fonttype": "none",
@@ -62,74 +62,15 @@ class Drawing:
 
 def distribution(column: Column, shown: Bars | Histogram) -> Drawing:
     """Draw one column: bars for values, areas for intervals."""
-    with _drawing():
-        figure = _figure(_SIZE if isinstance(shown, Histogram) else (_SIZE[0], 0.4 + _BAR * len(shown.labels)))
+    with drawing():
+        figure = new_figure(_SIZE if isinstance(shown, Histogram) else (_SIZE[0], 0.4 + _BAR * len(shown.labels)))
         if isinstance(shown, Bars):
             _draw_bars(figure, shown)
         else:
             _draw_histogram(figure, shown, column)
-        svg = _bytes(figure, "svg")
+        svg = as_bytes(figure, "svg")
         _title(figure, column.name)
-        return Drawing(svg, _bytes(figure, "png"))
-
-
-def association_maps(names: Sequence[str], real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> Drawing:
-    """Draw the associations of every two columns three times: real, synthetic, and how far synthetic is off.
-
-    Parameters
-    ----------
-    names
-        The columns, k of them.
-    real, synthetic
-        Cramér's V, shape (k, k).
-    """
-    with _drawing():
-        side = float(np.clip(0.17 * len(names), 2.4, 4.2))
-        margin = 0.4 + 0.075 * max(min(len(name), _LABEL) for name in names)
-        width, height = margin + 3 * side + 1.3, side + 1.15
-        figure = _figure((width, height))
-        # One scale for the first two, so that equal colours mean equal associations.
-        most, off = _largest(real, synthetic), _largest(synthetic - real)
-        panels = (
-            ("Real", real, "cividis", (0.0, most)),
-            ("Synthetic", synthetic, "cividis", (0.0, most)),
-            ("Synthetic minus real", synthetic - real, "PuOr", (-off, off)),
-        )
-        for position, (title, values, colours, limits) in enumerate(panels):
-            left = margin + position * (side + 0.25)
-            axes = figure.add_axes((left / width, 0.75 / height, side / width, side / height))
-            _draw_map(axes, title, values, colours, limits, names if position == 0 else None)
-            bar = figure.add_axes((left / width, 0.32 / height, side / width, 0.09 / height))
-            figure.colorbar(axes.collections[0], cax=bar, orientation="horizontal").outline.set_visible(False)
-            bar.tick_params(labelsize=7, width=0.5)
-        return Drawing(_bytes(figure, "svg"), _bytes(figure, "png"))
-
-
-def _largest(*matrices: NDArray[np.float64]) -> float:
-    """Return the largest association of two different columns, at least 0.1."""
-    return max(0.1, *(float(np.abs(values - np.diag(np.diag(values))).max()) for values in matrices))
-
-
-def _draw_map(
-    axes: Axes,
-    title: str,
-    values: NDArray[np.float64],
-    colours: str,
-    limits: tuple[float, float],
-    names: Sequence[str] | None,
-) -> None:
-    shown = np.ma.masked_array(values, np.eye(len(values), dtype=bool))
-    axes.pcolormesh(shown, cmap=colours, vmin=limits[0], vmax=limits[1])
-    axes.set_title(title, fontsize=9.5, loc="left", fontweight="bold")
-    axes.invert_yaxis()
-    ticks = np.arange(len(values)) + 0.5
-    small = min(8.0, 170 / max(len(values), 1))
-    axes.set_xticks(ticks, [str(i + 1) for i in range(len(values))], fontsize=min(small, 7.0))
-    labels = [] if names is None else [f"{shorten(name)}  {i + 1}" for i, name in enumerate(names)]
-    axes.set_yticks(ticks if labels else [], labels, fontsize=small)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+        return Drawing(svg, as_bytes(figure, "png"))
 
 
 def shorten(label: str, length: int = _LABEL) -> str:
@@ -168,7 +109,7 @@ def _draw_bars(figure: Figure, shown: Bars) -> None:
     axes.set_xlim(left=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    _percent(axes, "x")
+    percent(axes, "x")
 
 
 def _draw_histogram(figure: Figure, shown: Histogram, column: Column) -> None:
@@ -184,7 +125,7 @@ def _draw_histogram(figure: Figure, shown: Histogram, column: Column) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: axis_label(float(value), column)))
-    _percent(axes, "y")
+    percent(axes, "y")
 
 
 def axis_label(value: float, column: Column) -> str:
@@ -202,10 +143,11 @@ def axis_label(value: float, column: Column) -> str:
     return f"{value:,.6g}"
 
 
-def _percent(axes: Axes, which: Literal["x", "y"]) -> None:
+def percent(axes: Axes, which: Literal["x", "y"]) -> None:
+    """Write shares on an axis as per cent."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-    axes.grid(axis=which, color=_GRID, linewidth=0.6)
+    axes.grid(axis=which, color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
@@ -221,20 +163,22 @@ def _title(figure: Figure, name: str) -> None:
     figure.text(0.11, 1 - 0.28 / (height + 0.5), "synthetic", color=SYNTHETIC, va="top", fontweight="bold")
 
 
-def _figure(size: tuple[float, float]) -> Figure:
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Return an empty figure of so many inches."""
     figure = Figure(figsize=size, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _bytes(figure: Figure, form: str) -> bytes:
+def as_bytes(figure: Figure, form: str) -> bytes:
+    """Return a figure as a file, the same for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=form, dpi=130, metadata={"Date": None} if form == "svg" else {"Software": None})
     return buffer.getvalue()
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def drawing() -> Iterator[None]:
     """Draw in the house style; column names and categories are text, never formulas."""
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         # A glyph that the font lacks is a box in the PNG; the page has the browser's fonts.

@@ -35,6 +35,10 @@ def measure(sides: Sides, rng: np.random.Generator) -> tuple[Measure, ...]:
     Rows are compared over the learned columns, in original values, missing equal to missing. Once over all rows, where
     a row that is copied often counts often; once over distinct rows among equally many synthetic and holdout rows,
     where rows that many people share (all special codes, say) count once.
+
+    ``share = rows that equal one of all training rows / rows``, as SDMetrics' NewRowSynthesis has it (1 minus this);
+    ``excess = share of synthetic rows - share of holdout rows``, with Newcombe's interval of 1998: see
+    `excess_interval`. The holdout as control after Platzer and Reutterer (Frontiers in Big Data 2021).
     """
     why_not = sides.too_few()
     if why_not is not None:

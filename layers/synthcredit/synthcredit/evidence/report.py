@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,31 +9,43 @@ from itertools import groupby
 from pathlib import Path
 
 import jinja2
-import markupsafe
 import numpy as np
 import pyarrow as pa
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.evidence import plots
-from synthcredit.evidence.aggregates import MIN_CELL, aggregate
-from synthcredit.evidence.assess import MAX_ROWS
-from synthcredit.evidence.fidelity import associations
+from synthcredit.evidence import formatting, pictures, plots
+from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.gate import verdict
-from synthcredit.evidence.model import Check, Evidence, Figure, Finding, Measure, Status, Unit
-from synthcredit.evidence.sides import draw, fit_bins, rows_of
-from synthcredit.randomness import generator
+from synthcredit.evidence.methods import methods_for
+from synthcredit.evidence.model import Check, Detail, Evidence, Finding, Level, Measure, Status
+from synthcredit.evidence.pictures import Drawn, Picture
+from synthcredit.evidence.scores import GRADES
+from synthcredit.evidence.wording import say
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature, Numeric
 
 MAX_PLOTS = 60
 """Columns that are drawn, the worst ones first: the file is to stay small enough to mail."""
-MAX_MAP = 40
-"""Columns up to which associations are drawn."""
+_ROWS_SHOWN = {"scorecard_points": 80, "roll_rates": 40, "vintages": 16}
+_FEW_ROWS = 12
+"""Rows of a table on the page, the worst ones first; evidence.json has all."""
 
 _HEADLINES = {
     Status.PASSED: "met",
     Status.FAILED: "not met",
     Status.NOT_JUDGED: "not judged",
+}
+_ORDER = {Status.FAILED: 0, Status.NOT_JUDGED: 1, Status.PASSED: 2}
+_DRAWN = frozenset({"credit_woe", "grades_real", "bad_rate_by_approval", "nearest_sides", "nearest_distances"})
+"""Tables that stand on the page as plots."""
+_TABLES = {
+    "fidelity": ("detection_columns", "tail_errors", "segment_shapes", "missing_shares", "seeds"),
+    "usefulness": ("challenger_choice", "challengers", "importance_columns"),
+    "credit": (
+        *("credit_columns", "credit_stability", "grades_synthetic", "calibration"),
+        *("adverse_impact", "scorecard_points", "roll_rate_states", "roll_rates", "vintages"),
+    ),
+    "privacy": ("attribute_inference", "singling_out", "disclosive", "copied_segments"),
 }
 
 
@@ -53,6 +63,8 @@ class ReportContext:
         What schema detection has to say to people.
     seconds
         Wall time by step, as far as known.
+    guarantee
+        The formal privacy guarantee of the model, with its unit and epsilon; None where there is none.
     """
 
     job_id: str
@@ -67,27 +79,39 @@ class ReportContext:
     packages: Mapping[str, str]
     notices: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    guarantee: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    """One plot on the page."""
+class _Shown:
+    """A table, with the rows that the page has, and how many it leaves out."""
 
-    name: str
-    source: str
-    alt: str
-    score: float | None
-    fresh: float | None
-    remarks: tuple[str, ...]
+    detail: Detail
+    rows: tuple[tuple[str | float | None, ...], ...]
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Chapter:
-    """Measures that answer one question."""
+    """What answers one question."""
 
+    name: str
     title: str
     question: str
     measures: tuple[Measure, ...]
+    tables: tuple[_Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gallery:
+    """All pictures of a report."""
+
+    columns: tuple[Picture, ...] = ()
+    map: Picture | None = None
+    pairs: tuple[Picture, ...] = ()
+    woe: tuple[Picture, ...] = ()
+    credit: tuple[Picture, ...] = ()
+    nearest: tuple[Picture, ...] = ()
 
 
 def write_report(
@@ -96,13 +120,16 @@ def write_report(
     findings: Sequence[Finding],
     context: ReportContext,
     synthetic: pa.Table,
-    train: pa.Table,
-    holdout: pa.Table,
+    train: pa.Table | None,
+    holdout: pa.Table | None,
     schema: TableSchema,
 ) -> None:
-    """Write ``report.html`` and ``plots/<storage_name>_distribution.png`` into a folder that exists.
+    """Write ``report.html`` and its plots into a folder that exists.
 
-    Of real rows there are only aggregates in them: see `aggregates`.
+    In ``plots``: ``<column>_distribution.png`` and ``<column>_vs_<column>.png`` by storage names, ``woe_<column>.png``,
+    ``associations.png``, ``default_rate.png``, ``calibration.png``, ``bad_rate_by_approval.png``, ``nearest.png`` and
+    ``nearest_tenths.png``, as far as there is something to draw. Of real rows there are only aggregates in them: see
+    `aggregates`. Without real rows (rule-based data) there is nothing to draw beside the synthetic ones.
 
     Raises
     ------
@@ -110,29 +137,34 @@ def write_report(
         The folder cannot be written.
     """
     (folder / "plots").mkdir(exist_ok=True)
-    known, held, made = (encode(table, schema) for table in (train, holdout, synthetic))
-    real = {name: _both(known[name], held[name]) for name in known}
-    drawn = _by_score(evidence, schema)
+    names = pictures.least_faithful(evidence, schema)
+    gallery = _Gallery()
+    if train is not None and holdout is not None:
+        known, held, made = (encode(table, schema) for table in (train, holdout, synthetic))
+        real = {name: _both(known[name], held[name]) for name in known}
+        gallery = _draw(Drawn(folder / "plots", schema, evidence, real, known, made), names[:MAX_PLOTS])
     html = _environment().get_template("report.html.jinja").render(
         context=context,
         evidence=evidence,
+        basic=evidence.level is Level.BASIC,
         passed=verdict(findings),
         findings=sorted(findings, key=lambda finding: _ORDER[finding.status]),
         headlines=_HEADLINES,
+        said=say(evidence),
+        grades=[(least, grade) for least, grade in reversed(GRADES)],
         chapters=_chapters(evidence),
-        pictures=[_picture(folder, name, schema, real, made, evidence) for name in drawn[:MAX_PLOTS]],
-        undrawn=drawn[MAX_PLOTS:],
-        map=_map(folder, schema, real, made, fit_bins_on=known),
+        further=_tables(evidence, _unplaced(evidence)),
+        gallery=gallery,
+        undrawn=names[MAX_PLOTS:],
         broken=[check for check in evidence.validity if not check.passed],
         holding=_holding(evidence.validity),
         made_new=[column.name for column in schema.columns if not column.learned],
+        methods=list(methods_for(evidence)),
         minimum=MIN_CELL,
         colours=plots,
+        beside_holdout=formatting.BESIDE_HOLDOUT,
     )  # fmt: skip
     (folder / "report.html").write_text(html, encoding="utf-8")
-
-
-_ORDER = {Status.FAILED: 0, Status.NOT_JUDGED: 1, Status.PASSED: 2}
 
 
 def _environment() -> jinja2.Environment:
@@ -144,72 +176,61 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=show_number,
-        figure=show_figure,
-        seconds=show_seconds,
-        breakable=show_breakable,
-        cell=show_cell,
-        interval=show_interval,
-        sentence=lambda text: text[:1].upper() + text[1:],
+        number=formatting.show_number,
+        figure=formatting.show_figure,
+        seconds=formatting.show_seconds,
+        breakable=formatting.show_breakable,
+        cell=formatting.show_cell,
+        interval=formatting.show_interval,
+        sentence=formatting.show_sentence,
     )
     return environment
 
 
-def show_number(value: int) -> str:
-    """Return a count for people: 12,000."""
-    return f"{value:,}"
-
-
-def show_figure(value: float, measure: Measure) -> str:
-    """Return a figure by its unit: a score with three digits, a share in per cent, a difference with its sign."""
-    if measure.name is Figure.ASSOCIATIONS_KEPT:
-        text = f"{100 * value:.1f} %"
-    elif measure.unit is Unit.SHARE:
-        text = f"{100 * value:.2f} %"
-    elif measure.name in (Figure.COPIED_EXCESS, Figure.COPIED_DISTINCT_EXCESS):
-        text = f"{100 * value:+.2f} pp"
-    else:
-        text = f"{value:+.3f}" if measure.unit is Unit.DIFFERENCE else f"{value:.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def show_interval(measure: Measure) -> str:
-    """Return the bounds of a figure, the unit said once."""
-    bounds = [show_figure(bound, measure) for bound in (measure.low, measure.high) if bound is not None]
-    return " to ".join([*(bound.split(" ")[0] for bound in bounds[:-1]), *bounds[-1:]])
-
-
-def show_breakable(name: str) -> markupsafe.Markup:
-    """Return a column name, escaped, that may wrap after dots and underscores."""
-    return markupsafe.Markup("<wbr>").join(re.split(r"(?<=[._/-])", name))
-
-
-def show_cell(value: str | float | None) -> str:
-    """Return one cell of a table: a number with three digits, a name that may wrap, a dash where there is nothing."""
-    if value is None:
-        return "\N{EN DASH}"
-    if isinstance(value, str):
-        return show_breakable(value)
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def show_seconds(value: float) -> str:
-    """Return a wall time: 3.2 s."""
-    return f"{value:,.1f} s"
-
-
-def _chapters(evidence: Evidence) -> tuple[_Chapter, ...]:
-    return (
-        _Chapter("Fidelity", "Does it look like real data that the model never saw?", evidence.fidelity),
-        _Chapter("Usefulness", "Does a model trained on it work on real people?", evidence.utility),
-        _Chapter("Privacy", "Does it repeat people from the training data, or give them away?", evidence.privacy),
+def _chapters(evidence: Evidence) -> dict[str, _Chapter]:
+    """Return the chapters by name; what was not looked for, as at the basic level, has no measures."""
+    about = (
+        ("fidelity", "Fidelity", "Does it look like real data that the model never saw?", evidence.fidelity),
+        ("usefulness", "Usefulness", "Does a model trained on it work on real people?", evidence.utility),
+        (
+            "credit",
+            "Credit behaviour",
+            "Would a scorecard built on it decide as one built on real rows?",
+            evidence.credit,
+        ),
+        ("privacy", "Privacy", "Does it repeat people from the training data, or give them away?", evidence.privacy),
     )
+    return {
+        name: _Chapter(name, title, question, measures, _tables(evidence, _TABLES[name]))
+        for name, title, question, measures in about
+    }
 
 
-def _by_score(evidence: Evidence, schema: TableSchema) -> list[str]:
-    """Return the learned columns, the worst column shape first, those without a score before all."""
-    return sorted((column.name for column in schema.learned), key=lambda name: evidence.columns.get(name, -1.0))
+def _tables(evidence: Evidence, names: Sequence[str]) -> tuple[_Shown, ...]:
+    by_name = {detail.name: detail for detail in evidence.details}
+    shown = []
+    for detail in (by_name[name] for name in names if name in by_name):
+        most = _ROWS_SHOWN.get(detail.name, _FEW_ROWS)
+        shown.append(_Shown(detail, detail.rows[:most], max(0, len(detail.rows) - most)))
+    return tuple(shown)
+
+
+def _unplaced(evidence: Evidence) -> list[str]:
+    """Return the tables that no chapter asks for, so that none is lost."""
+    placed = {*_DRAWN, *(name for names in _TABLES.values() for name in names)}
+    return [detail.name for detail in evidence.details if detail.name not in placed]
+
+
+def _draw(drawn: Drawn, names: Sequence[str]) -> _Gallery:
+    associated = pictures.associated(drawn)
+    return _Gallery(
+        columns=tuple(pictures.column_picture(drawn, name) for name in names),
+        map=None if associated is None else pictures.map_picture(drawn, associated),
+        pairs=() if associated is None else tuple(pictures.pair_pictures(drawn, associated)),
+        woe=tuple(pictures.woe_pictures(drawn)),
+        credit=tuple(pictures.credit_pictures(drawn)),
+        nearest=tuple(pictures.nearest_pictures(drawn)),
+    )
 
 
 def _both(one: Feature, other: Feature) -> Feature:
@@ -220,49 +241,9 @@ def _both(one: Feature, other: Feature) -> Feature:
     return Numeric(np.concatenate([one.values, other.values]))
 
 
-def _picture(
-    folder: Path, name: str, schema: TableSchema, real: Features, synthetic: Features, evidence: Evidence
-) -> _Picture:
-    column, score, fresh = schema[name], evidence.columns.get(name), evidence.columns_fresh.get(name)
-    shown = aggregate(column, real[name], synthetic[name])
-    if shown is None:
-        return _Picture(name, "", "", score, fresh, ("Too few real rows have a value here to draw them safely.",))
-    drawing = plots.distribution(column, shown)
-    (folder / "plots" / f"{column.storage_name}_distribution.png").write_bytes(drawing.png)
-    scores = "" if score is None or fresh is None else f" Column shape {score:.3f}; fresh real rows {fresh:.3f}."
-    return _Picture(
-        name=name,
-        source=_data_uri(drawing.svg),
-        alt=f"Distribution of {name}: synthetic beside real rows.{scores}",
-        score=score,
-        fresh=fresh,
-        remarks=plots.remarks(shown),
-    )
-
-
-def _map(
-    folder: Path, schema: TableSchema, real: Features, synthetic: Features, *, fit_bins_on: Features
-) -> str | None:
-    """Draw the association maps, where there are two to `MAX_MAP` columns, and enough rows for them to be no one's."""
-    if not 2 <= len(schema.learned) <= MAX_MAP or min(rows_of(real), rows_of(synthetic)) < MIN_CELL**2:
-        return None
-    bins = fit_bins(fit_bins_on)
-    sides = [
-        associations(draw(side, MAX_ROWS, generator(0, f"report/{name}")), bins)
-        for name, side in (("real", real), ("synthetic", synthetic))
-    ]
-    drawing = plots.association_maps([column.name for column in schema.learned], *sides)
-    (folder / "plots" / "associations.png").write_bytes(drawing.png)
-    return _data_uri(drawing.svg)
-
-
 def _holding(checks: Sequence[Check]) -> list[tuple[str | None, list[str]]]:
     """Return what holds, by column in the order of the schema."""
     passed = (check for check in checks if check.passed)
     return [
         (column, [check.detail for check in group]) for column, group in groupby(passed, lambda check: check.column)
     ]
-
-
-def _data_uri(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"

@@ -77,8 +77,8 @@ def measure(sides: Sides, schema: TableSchema, rng: np.random.Generator) -> tupl
     Gradient boosting learns the target from the other learned columns of as many synthetic as real rows; both models
     are scored on the holdout: AUC (one against the rest, the mean over classes, where there are more than two), or R
     squared for a number. Below 5,000 rows the mean of 5 fits, each on a fresh draw of 80 % of the rows. The interval is
-    the 95 % percentile bootstrap over holdout rows, the same rows for both models. TSTR after Esteban, Hyland and
-    Rätsch, "Real-valued (medical) time series generation with recurrent conditional GANs" (2017).
+    the 95 % percentile bootstrap over holdout rows, the same rows for both models; loss ``TRTR - TSTR``. TSTR after
+    Esteban, Hyland and Rätsch, "Real-valued (medical) time series generation with recurrent conditional GANs" (2017).
     """
     question = prepare(sides, schema)
     if isinstance(question, str):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
@@ -15,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from great_expectations.core import ExpectationValidationResult
+from great_expectations.data_context.store.store import DataDocsSiteConfigTypedDict
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.core import (  # type: ignore[attr-defined]
     ExpectColumnProportionOfNonNullValuesToBeBetween,
@@ -33,6 +36,7 @@ from synthcredit.datasets.identifiers import UUID_FORMAT
 from synthcredit.datasets.schema import Column, Dtype, Kind, Pii, TableSchema
 from synthcredit.evidence.model import Check
 
+_SITE = "kept"
 _MISSING_SLACK = 0.02
 """How far a missing share may be off beyond chance, absolute. A point or two of missing values changes no analysis."""
 _MISSING_SIGMAS = 4.0
@@ -68,7 +72,7 @@ class _Expected:
     says: str
 
 
-def check(synthetic: pa.Table, train: pa.Table, schema: TableSchema) -> tuple[Check, ...]:
+def check(synthetic: pa.Table, train: pa.Table, schema: TableSchema, *, docs: Path | None = None) -> tuple[Check, ...]:
     """Run a Great Expectations suite, made from the schema and the real training rows, over synthetic rows.
 
     Parameters
@@ -77,6 +81,9 @@ def check(synthetic: pa.Table, train: pa.Table, schema: TableSchema) -> tuple[Ch
         Tables with the schema's columns, under its names.
     schema
         Types, keys, ranges, category sets, formats.
+    docs
+        A folder for Great Expectations' Data Docs; none are kept where it is not given. They hold the schema's ranges,
+        which are the extremes of real rows, so that they are for those who may see the schema.
 
     Returns
     -------
@@ -85,22 +92,43 @@ def check(synthetic: pa.Table, train: pa.Table, schema: TableSchema) -> tuple[Ch
         two binomial shares; every other check allows no exception. Details hold counts, never a value or a bound.
     """
     expected = list(_suite(synthetic.num_rows, train, schema))
-    results = _validate(_frame(synthetic), expected)
+    results = _validate(_frame(synthetic), expected, docs)
     return tuple(_check(item, results[str(position)]) for position, item in enumerate(expected))
 
 
-def _validate(frame: pd.DataFrame, expected: list[_Expected]) -> dict[str, ExpectationValidationResult]:
+def _validate(
+    frame: pd.DataFrame, expected: list[_Expected], docs: Path | None
+) -> dict[str, ExpectationValidationResult]:
     """Return Great Expectations' results by position of the expectation: it has an order of its own."""
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    if docs is not None:
+        context.add_data_docs_site(site_name=_SITE, site_config=_site(docs))
     asset = context.data_sources.add_pandas("synthetic").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    suite = gx.ExpectationSuite(name="validity", expectations=[item.rule for item in expected])
+    batch = asset.add_batch_definition_whole_dataframe("all")
+    suite = context.suites.add(gx.ExpectationSuite(name="validity", expectations=[item.rule for item in expected]))
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name="validity", data=batch, suite=suite))
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(name="validity", validation_definitions=[definition], result_format="BASIC")
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        outcome = batch.validate(suite, result_format="BASIC")
+        (outcome,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+        if docs is not None:
+            context.build_data_docs(site_names=[_SITE])
+            # Four megabytes of logos and fonts, which every job would have.
+            for folder in ("images", "fonts"):
+                shutil.rmtree(docs / "static" / folder, ignore_errors=True)
     return {_config(result).meta["position"]: result for result in outcome.results}
+
+
+def _site(folder: Path) -> DataDocsSiteConfigTypedDict:
+    return {
+        "class_name": "SiteBuilder",
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
 
 
 def _config(result: ExpectationValidationResult) -> ExpectationConfiguration:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate
+from synthcredit.evidence.model import Level
 from synthcredit.synthesizers import registry
 
 MAX_ROWS = 10_000_000_000
@@ -88,6 +89,9 @@ class JobRequest(_Model):
     rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
     gate: Gate = Gate()
+    evidence: Annotated[
+        Level, Field(description="How much is measured: basic is for haste, and not for data that is shared.")
+    ] = Level.STANDARD
     deliver: Annotated[tuple[Format, ...], Field(min_length=1, description="In which forms the data is delivered.")] = (
         Format.PARQUET,
     )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
+from synthcredit.datasets.arrow import arrow_schema
 from synthcredit.datasets.parts import read_parts
+from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.split import Rule
+from synthcredit.errors import ConflictError, Problem
 from synthcredit.evidence import assess as evidence_room
+from synthcredit.evidence import seeds
+from synthcredit.evidence.contamination import require_disjoint
 from synthcredit.evidence.gate import judge
-from synthcredit.evidence.model import Evidence
+from synthcredit.evidence.model import Evidence, Level
 from synthcredit.evidence.report import ReportContext, write_report
+from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan
 from synthcredit.packages import versions
 from synthcredit.ports import World
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.steps.files import data_prefix, job_key, read_document, write_document
+from synthcredit.steps.files import job_key, read_document, write_document
+from synthcredit.steps.generate import ShardResult, result_key
 from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
@@ -23,6 +33,10 @@ from synthcredit.synthesizers.protocol import Progress, load_model, silent
 
 PROOF_ROWS = 10_000
 """Rows that are measured at the least: what a few rows show is mostly chance, so the model shows more of them."""
+_MORE = (
+    "The {:,} rows were measured with {:,} more of the same model: few rows prove little, and privacy is measured on "
+    "{} rows for each training row."
+)
 
 
 def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
@@ -34,18 +48,24 @@ def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
         plan = read_document(world.objects, job_key(job_id, "plan.json"), Plan)
         schema = plan.training.table_schema
         train, holdout = read_sides(plan.training, world)
-        synthetic, notes = _proof(job, plan, world)
-        evidence = evidence_room.assess(
-            synthetic, train, holdout, schema,
-            seed=job.request.seed, rows_released=job.request.rows, progress=progress,
-        )  # fmt: skip
-        evidence = evidence.model_copy(update={"notes": (*notes, *evidence.notes)})
+        if plan.training.split.rule is Rule.GIVEN:
+            # A holdout that we cut ourselves has none of the rows that train.
+            require_disjoint(train, holdout, schema)
+        shards = [read_document(world.objects, result_key(job_id, shard.number), ShardResult) for shard in plan.shards]
+        released = sum(shard.rows for shard in shards)
+        synthetic, again, notes = _proof(job, plan, world, shards, train.num_rows)
         with world.objects.scratch() as folder:
+            evidence = evidence_room.assess(
+                synthetic, train, holdout, schema,
+                seed=job.request.seed, rows_released=released, rows_asked=job.request.rows,
+                level=job.request.evidence, again=again, data_docs=folder / "data_docs", progress=progress,
+            )  # fmt: skip
+            evidence = evidence.model_copy(update={"notes": (*notes, *evidence.notes)})
             write_report(
                 folder, evidence, judge(evidence, job.request.gate), _context(job, plan, world),
                 synthetic=synthetic, train=train, holdout=holdout, schema=schema,
             )  # fmt: skip
-            for path in sorted(folder.rglob("*.*")):
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 world.objects.put(path, job_key(job_id, path.relative_to(folder).as_posix()))
         # Last, since it says that all of this is there.
         write_document(world.objects, key, evidence)
@@ -69,35 +89,54 @@ def _context(job: Job, plan: Plan, world: World) -> ReportContext:
     )
 
 
-def _proof(job: Job, plan: Plan, world: World) -> tuple[pa.Table, tuple[str, ...]]:
-    """Return the rows that are measured, and a note where they are not just the job's rows."""
-    rows = job.request.rows
-    delivered = read_sample(job, plan, world, evidence_room.MAX_ROWS)
-    if rows >= PROOF_ROWS:
-        note = f"Measured on a random sample of {delivered.num_rows:,} of the {rows:,} rows."
-        return delivered, (note,) if delivered.num_rows < rows else ()
-    more = PROOF_ROWS - rows
-    first = -(-rows // BLOCK_ROWS) * BLOCK_ROWS
+def _proof(
+    job: Job, plan: Plan, world: World, shards: Sequence[ShardResult], train_rows: int
+) -> tuple[pa.Table, list[pa.Table], tuple[str, ...]]:
+    """Return the rows that are measured, what other seeds give, and a note where the first are not just the job's."""
+    released, seed = sum(shard.rows for shard in shards), job.request.seed
+    wanted = max(evidence_room.rows_to_measure(released, train_rows), PROOF_ROWS)
+    synthetic = read_sample(shards, plan.training.table_schema, world, rows=wanted, seed=seed)
+    notes: tuple[str, ...] = ()
+    if synthetic.num_rows < released:
+        notes = (f"Measured on a random sample of {synthetic.num_rows:,} of the {released:,} rows.",)
     with world.models.fetch(plan.model_id) as file:
         model = load_model(file)
-        batches = list(model.sample(more, job.request.seed, first_row=first))
-    note = f"{rows:,} rows are too few to prove much, so they were measured with {more:,} more of the same model."
-    return pa.concat_tables([delivered, pa.Table.from_batches(batches)]), (note,)
+        if released < wanted:
+            first = -(-job.request.rows // BLOCK_ROWS) * BLOCK_ROWS
+            more = model.sample(wanted - released, seed, first_row=first)
+            synthetic = pa.concat_tables([synthetic, pa.Table.from_batches(more)])
+            notes = (_MORE.format(released, wanted - released, evidence_room.ROWS_A_TRAINING_ROW),)
+        again = []
+        if job.request.evidence is Level.STANDARD:
+            rows = min(synthetic.num_rows, seeds.MOST_ROWS)
+            others = generator(seed, "assess/seeds").integers(2**62, size=seeds.SEEDS - 1)
+            again = [pa.Table.from_batches(model.sample(rows, int(other))) for other in others]
+    return synthetic, again, notes
 
 
-def read_sample(job: Job, plan: Plan, world: World, limit: int) -> pa.Table:
-    """Read a job's rows, or a seeded simple random sample of ``limit`` of them, under the original column names."""
-    schema = plan.training.table_schema
-    rows = job.request.rows
-    chosen = np.arange(rows)
-    if rows > limit:
-        chosen = np.sort(generator(job.request.seed, "assess/sample").choice(rows, size=limit, replace=False))
-    pieces = []
-    for shard in plan.shards:
-        wanted = chosen[(chosen >= shard.first_row) & (chosen < shard.first_row + shard.rows)] - shard.first_row
+def read_sample(shards: Sequence[ShardResult], schema: TableSchema, world: World, *, rows: int, seed: int) -> pa.Table:
+    """Read a job's rows, or a seeded simple random sample of ``rows`` of them, under the original column names.
+
+    Raises
+    ------
+    ConflictError
+        A file is not the one that was generated.
+    """
+    released = sum(shard.rows for shard in shards)
+    chosen = np.arange(released)
+    if released > rows:
+        chosen = np.sort(generator(seed, "assess/sample").choice(released, size=rows, replace=False))
+    pieces, first = [arrow_schema(schema).empty_table()], 0
+    for shard in shards:
+        wanted = chosen[(chosen >= first) & (chosen < first + shard.rows)] - first
+        first += shard.rows
         if wanted.size == 0:
             continue
-        with world.objects.fetch(data_prefix(job.job_id, schema.name) + shard.file) as path:
+        with world.objects.fetch(shard.key) as path:
+            if file_hash(path) != shard.sha256:
+                raise ConflictError(
+                    Problem(shard.key, "it is not the file that was generated", "Submit the job again.")
+                )
             table = read_parts([path], schema)
         pieces.append(table if wanted.size == shard.rows else table.take(pa.array(wanted)))
     return pa.concat_tables(pieces)

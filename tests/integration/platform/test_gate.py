@@ -1,0 +1,106 @@
+"""The gate on the real template: whatever must not be published is not, and the event says why."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synthcredit.datasets.detect import detect_schema
+from synthcredit.datasets.schema import Kind
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
+
+MEMORISING = {"name": "trees", "trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
+INDEPENDENT = {
+    "name": "trees", "trees": 1, "leaf_rows": 10_000, "few_values_leaf_rows": 10_000, "target_leaf_rows": 10_000
+}  # fmt: skip
+
+
+def branches(rows: int) -> pd.DataFrame:
+    """Three codes whose combinations are mostly of one row: whoever learns the combinations copies rows."""
+    rng = np.random.default_rng(0)
+    codes = {name: [f"{name[0]}{code}" for code in rng.integers(0, 60, rows)] for name in ("branch", "item", "dealer")}
+    return pd.DataFrame(codes | {"default": np.where(rng.random(rows) < 0.3, "yes", "no")})
+
+
+def incomes(rows: int) -> pd.DataFrame:
+    """Columns that depend on each other closely, with enough rows for detection to decide."""
+    rng = np.random.default_rng(1)
+    risk = rng.normal(size=rows)
+    amounts = {
+        name: np.round(np.exp(8 + risk + 0.1 * rng.normal(size=rows)), 2) for name in ("income", "limit", "debt")
+    }
+    return pd.DataFrame(amounts | {"default": np.where(rng.random(rows) < 1 / (1 + np.exp(-2 * risk)), "yes", "no")})
+
+
+def stopped(platform, frame: pd.DataFrame, folder, **asked) -> dict[str, str]:
+    """Run a job that the gate must stop; see that nothing was published; return the reasons by part."""
+    path = folder / "applicants.csv"
+    frame.to_csv(path, index=False)
+    source = {"kind": "dataset", "uri": platform.upload(path), "target": "default"} | asked.pop("source", {})
+    job_id = platform.submit({"source": source, "rows": 2_000, **asked})
+    job = platform.end_of(job_id, seconds=240)
+    assert job["state"] == "failed", job
+    assert job["failure"]["error"] == "GateNotMet", job["failure"]
+    event = platform.listener.wait_for(job_id, "JobFailed")
+    assert event["detail"]["error"] == "GateNotMet"
+    assert platform.rows_in_lake(job_id) == []
+    assert platform.partitions(job_id) == []
+    results = platform.http("GET", f"/jobs/{job_id}/results").body
+    assert results["table"] is None
+    assert not results.get("data_files")
+    reasons = {problem["field"]: problem["problem"] for problem in job["failure"]["problems"]}
+    announced = {problem["field"] for problem in event["detail"]["problems"]}
+    assert announced
+    assert announced <= set(reasons)
+    assert all(problem["fix"] for problem in job["failure"]["problems"])
+    # The words may name columns and counts, never a value of a row.
+    assert str(frame.iloc[0, 0]) not in json.dumps(job["failure"])
+    return reasons
+
+
+def test_too_few_rows_prove_nothing(platform, tmp_path):
+    reasons = stopped(platform, incomes(140), tmp_path)
+    assert "only 42 holdout rows" in reasons["rows"].lower()
+
+
+def test_a_model_that_copies_rows_is_stopped(platform, tmp_path):
+    reasons = stopped(platform, branches(1_000), tmp_path, synthesizer=MEMORISING)
+    assert "Copied rows" in reasons["copies"]
+    assert {"closeness", "membership"} <= set(reasons)
+
+
+def test_a_model_that_leaks_without_copying_is_stopped(platform, german_credit, tmp_path):
+    frame = pd.read_csv(german_credit).rename(columns={"creditability": "default"})
+    reasons = stopped(platform, frame, tmp_path, synthesizer=MEMORISING, rows=600)
+    assert "copies" not in reasons
+    assert "membership" in reasons
+
+
+def test_failed_expectations_are_stopped(platform, tmp_path):
+    frame = incomes(1_000).assign(account=range(1_000))
+    path = tmp_path / "described.csv"
+    frame.to_csv(path, index=False)
+    schema = detect_schema(path, target="default").schema
+    # A key that is learned like an amount is not a key any more.
+    columns = tuple(
+        column.model_copy(update={"kind": Kind.INTEGER, "minimum": 0, "maximum": 999, "format": None})
+        if column.name == "account"
+        else column
+        for column in schema.columns
+    )
+    described = schema.model_copy(update={"columns": columns, "primary_key": "account"})
+    source = {"schema": described.model_dump(mode="json", by_alias=True)}
+    reasons = stopped(platform, frame, tmp_path, source=source)
+    assert "Column 'account' should be different in every row" in reasons["validity"]
+
+
+def test_data_that_anybody_can_tell_is_stopped(platform, tmp_path):
+    reasons = stopped(
+        platform, incomes(7_000), tmp_path, synthesizer=INDEPENDENT, gate={"profile": "sharing"}, rows=5_000
+    )
+    assert "Detection by gradient boosting" in reasons["detection"]
+    assert {"usefulness", "pair trends"} <= set(reasons)

@@ -31,7 +31,7 @@ help: ## Show this list.
 
 run: up ## Make synthetic data on the embedded AWS, prove it, publish it: the main job.
 	@$(BIN)/synthcredit submit --data "$(DATA)" $(if $(TARGET),--target "$(TARGET)") --rows $(ROWS) --seed $(SEED) \
-		--synthesizer $(SYNTHESIZER) --gate-profile $(GATE) $(if $(EPOCHS),--set epochs=$(EPOCHS)) --out "$(OUT)"
+		--synthesizer $(SYNTHESIZER) $(if $(EPOCHS),--set epochs=$(EPOCHS)) --gate-profile $(GATE) --out "$(OUT)"
 
 up: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) $(EMBEDDED)/.done $(SAM)/.done ## Start the embedded AWS and deploy template.yaml to it.
 	@$(BIN)/synthcredit up

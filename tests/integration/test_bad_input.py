@@ -80,7 +80,7 @@ def test_what_can_be_worked_with_runs_and_is_noted(tmp_path, column, words):
     extra = [f'"{value:,.2f}"' if column == "1,234.50" else column for value in rng.uniform(1_000, 90_000, 400)]
     path.write_text("\n".join([lines[0] + ",odd", *(f"{a},{b}" for a, b in zip(lines[1:], extra, strict=True))]))
     gate = {"min_pair_trends": 0.5, "min_associations_kept": 0.0, "max_tstr_loss": 1.0}
-    done = synthcredit.run(path, rows=200, gate=gate, home=tmp_path / "home", out=tmp_path / "out")
+    done = synthcredit.run(path, rows=200, gate=gate, evidence="basic", home=tmp_path / "home", out=tmp_path / "out")
     made = done.to_arrow()["odd"].to_pylist()
     if column == "":
         assert made == [None] * 200

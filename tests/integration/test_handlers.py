@@ -192,7 +192,8 @@ def _good_evidence() -> Evidence:
     return Evidence(
         table="credit",
         target="creditability",
-        rows={"released": 100},
+        level="basic",
+        rows={"asked": 100, "released": 100, "train": 700, "holdout": 300},
         validity=(Check(expectation="e", column="age", passed=True, detail="inside the schema's range"),),
         columns={},
         fidelity=(

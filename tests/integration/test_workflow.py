@@ -27,8 +27,9 @@ from synthcredit.jobs.manifest import Manifest, dataset_hash
 from synthcredit.local import workflow
 from synthcredit.local.world import open_world
 
-# Small tables are noisy; what is tested here is the way of a job, not how good the model is.
+# Small tables are noisy; what is tested here is the way of a job, not how good the model is. Basic evidence is faster.
 EASY = {"max_tstr_loss": 1.0, "min_pair_trends": 0.5}
+HASTE = {"gate": EASY, "evidence": "basic"}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def place(tmp_path):
 
 
 def _run(data, place, **changes):
-    return synthcredit.run(data, **{"target": "default", "rows": 300, "gate": EASY, **place, **changes})
+    return synthcredit.run(data, **{"target": "default", "rows": 300, **HASTE, **place, **changes})
 
 
 def _own_models(place):
@@ -122,7 +123,7 @@ def test_the_number_of_processes_cannot_be_seen_in_the_data(applicants, tmp_path
     body = {
         "source": {"kind": "dataset", "uri": str(applicants), "target": "default"},
         "rows": 30_000,
-        "gate": EASY,
+        **HASTE,
     }
     hashes = {
         synthcredit.run_request(
@@ -149,13 +150,13 @@ def test_a_holdout_can_be_given_and_then_all_data_trains(applicants, place, tmp_
     split = done.manifest.split
     assert (split.rule, split.train_rows, split.holdout_rows) == ("given", 450, 150)
     assert done.manifest.request.source.holdout == str(held)
-    again = synthcredit.generate(done.manifest.model_id, rows=50, gate=EASY, **place)
+    again = synthcredit.generate(done.manifest.model_id, rows=50, **HASTE, **place)
     assert again.manifest.split.hash == split.hash
 
 
 def test_rows_come_from_a_model_by_its_id(applicants, place):
     card = synthcredit.train(applicants, target="default", home=place["home"])
-    done = synthcredit.generate(card.model_id, rows=120, gate=EASY, **place)
+    done = synthcredit.generate(card.model_id, rows=120, **HASTE, **place)
     assert done.manifest.model_reused
     assert done.to_arrow().num_rows == 120
     assert synthcredit.train(applicants, target="default", home=place["home"]) == _own_models(place)[0]
@@ -172,7 +173,7 @@ def test_a_model_is_not_judged_by_other_data(applicants, german_credit, place, t
     copy.unlink()
     with pytest.raises(NotFoundError, match="does not exist"):
         synthcredit.generate(card.model_id, **place)
-    moved = synthcredit.generate(card.model_id, data=applicants, rows=50, gate=EASY, **place)
+    moved = synthcredit.generate(card.model_id, data=applicants, rows=50, **HASTE, **place)
     assert moved.manifest.rows == 50
 
 
@@ -302,7 +303,7 @@ def test_several_forms_at_once(applicants, place):
     body = {
         "source": {"kind": "dataset", "uri": str(applicants), "target": "default"},
         "rows": 40,
-        "gate": EASY,
+        **HASTE,
         "deliver": ["csv", "parquet", "jsonl"],
     }
     done = synthcredit.run_request(body, **place)

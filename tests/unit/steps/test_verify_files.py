@@ -17,7 +17,7 @@ from synthcredit.steps.verify_files import verify_card, verify_files
 def made(tmp_path_factory, german_credit):
     home = tmp_path_factory.mktemp("home")
     done = synthcredit.run(
-        german_credit, target="creditability", rows=200, gate={"max_tstr_loss": 1}, home=home, out=home / "out"
+        german_credit, target="creditability", rows=200, evidence="basic", home=home, out=home / "out"
     )
     return home, done
 

@@ -166,6 +166,8 @@ def _part(part: Part, rules: Mapping[Rule, Limit], evidence: Evidence, gate: Gat
 
 
 def _reason(broken: Sequence[str], within: Sequence[str], unjudged: Sequence[str]) -> str:
+    # What no one looked for, as at the basic level, and no one needs is not worth a line.
+    unjudged = [text for text in unjudged if not text.endswith(NOT_MEASURED)]
     reasons = [f"{text}." for text in broken]
     if within:
         reasons.append(f"{'Within limits: ' if broken else ''}{_joined(within)}.")

@@ -190,7 +190,8 @@ _DEVELOPMENT: Mapping[str, Limit] = {
     "max_tstr_loss": Limit(0.15, 0.05),
     "min_pair_trends": Limit(0.93, 0.95),
     "min_associations_kept": Limit(0.50, 0.60),
-    "max_copied_excess": Limit(0.05, 0.0),
+    # Tables of a few categories have equal rows by coincidence, and so wide intervals; the good end finds copies.
+    "max_copied_excess": Limit(0.20, 0.0),
     "max_closeness_excess": Limit(0.40, 0.15),
     "max_membership_auc": Limit(0.70, 0.58),
 }
@@ -202,7 +203,7 @@ _SHARING: Mapping[str, Limit] = {
     "min_detection_auc_train": Limit(0.30, 0.45),
     "max_scorecard_loss": Limit(0.15, 0.04),
     "max_swap_set_excess": Limit(0.20, 0.05),
-    "max_copied_excess": Limit(0.05, 0.0),
+    "max_copied_excess": Limit(0.10, 0.0),
     "max_closeness_excess": Limit(0.25, 0.08),
     "max_membership_auc": Limit(0.64, 0.54),
     "max_membership_tpr": Limit(0.04, 0.02),
@@ -216,7 +217,7 @@ _STRICT: Mapping[str, Limit] = {
     "min_detection": Limit(0.60, 0.60),
     "max_scorecard_loss": Limit(0.08, 0.02),
     "max_swap_set_excess": Limit(0.10, 0.03),
-    "max_copied_excess": Limit(0.01, 0.0),
+    "max_copied_excess": Limit(0.02, 0.0),
     "max_closeness_excess": Limit(0.12, 0.06),
     "max_membership_auc": Limit(0.56, 0.53),
     "max_membership_tpr": Limit(0.03, 0.015),

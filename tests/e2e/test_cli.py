@@ -15,7 +15,9 @@ from tests.e2e.conftest import SYNTHCREDIT
 from synthcredit.local.models import SHIPPED
 
 ROOT = Path(__file__).parents[2]
-HUNDRED = ("--target", "creditability", "--rows", "100")
+# The way of a job is tested with basic evidence, which is faster.
+HASTE = ("--evidence", "basic")
+HUNDRED = ("--target", "creditability", "--rows", "100", *HASTE)
 
 
 def test_the_main_job_ends_with_scores_verdict_times_places_and_a_taste(cli, german_credit, tmp_path):
@@ -114,7 +116,19 @@ def test_a_disk_that_takes_no_more_fails_the_job_and_leaves_nothing(cli, german_
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(cli, german_credit, tmp_path):
     # One process and many shards, so that the kill lands among them.
-    args = ("run", "--data", german_credit, "--target", "creditability", "--rows", "150000", "--workers", "1", "--json")
+    args = (
+        "run",
+        "--data",
+        german_credit,
+        "--target",
+        "creditability",
+        "--rows",
+        "150000",
+        "--workers",
+        "1",
+        "--json",
+        *HASTE,
+    )
     quiet = cli(*args, "--home", "undisturbed", "--out", "there")
     assert quiet.returncode == 0, quiet.stderr
     process = subprocess.Popen(
@@ -166,10 +180,11 @@ def _alive(pid: str) -> bool:
 
 
 def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_path):
-    assert cli("run", "--data", german_credit, "--target", "creditability", "--out", "made.csv").returncode == 0
+    made = cli("run", "--data", german_credit, "--target", "creditability", "--out", "made.csv", *HASTE)
+    assert made.returncode == 0, made.stderr
     printed = cli("schema", german_credit, "--target", "creditability")
     (tmp_path / "schema.json").write_text(printed.stdout)
-    with_schema = cli("run", "--data", german_credit, "--schema", "schema.json", "--rows", "1000", "--json")
+    with_schema = cli("run", "--data", german_credit, "--schema", "schema.json", "--rows", "1000", "--json", *HASTE)
     assert json.loads(with_schema.stdout)["state"] == "succeeded"
     judged = cli("assess", "--real", german_credit, "--synthetic", "made.csv", "--target", "creditability")
     # Without a holdout privacy is not judged, and what is not judged is not good.
@@ -182,7 +197,7 @@ def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_pat
     (name,) = [word for word in listed.stdout.split() if word.startswith("trees-german_credit-")]
     assert "rows to train" in cli("models", name).stdout
     assert json.loads(cli("models", name, "--json").stdout)[0]["model_id"] == name
-    assert cli("generate", "--model", name, "--rows", "1000").returncode == 0
+    assert cli("generate", "--model", name, "--rows", "1000", *HASTE).returncode == 0
     assert cli("models", "nothing").returncode == 2
 
 
@@ -229,7 +244,7 @@ def test_the_shipped_ctgan_gives_data_at_once_without_torch(cli, german_credit, 
     for name in ("torch", "sdv", "ctgan"):
         (blocked / f"{name}.py").write_text("raise ModuleNotFoundError('must not be needed')")
     done = cli(
-        "run", "--data", german_credit, "--target", "creditability", "--synthesizer", "ctgan", "--json",
+        "run", "--data", german_credit, "--target", "creditability", "--synthesizer", "ctgan", "--json", *HASTE,
         env={"PYTHONPATH": str(blocked)},
     )  # fmt: skip
     assert done.returncode in (0, 3), done.stderr

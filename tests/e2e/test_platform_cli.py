@@ -95,7 +95,8 @@ def test_submit_uploads_follows_fetches_and_asks(submit, api, tmp_path, made):
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")} == set(api.everything)
     assert list(api.inbox.values()) == [(ROOT / "data" / "german_credit.csv").read_bytes()]
     # In the order of the steps, whatever order the store has.
-    assert done.stdout.index("plan ") < done.stdout.index("train ") < done.stdout.index("generate ")
+    times = done.stdout[done.stdout.index("Time ") :]
+    assert times.index("plan ") < times.index("train ") < times.index("generate ")
 
 
 def test_the_same_command_again_finds_the_same_job_and_again_runs_it_anew(submit, api):

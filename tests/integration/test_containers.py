@@ -90,7 +90,13 @@ def source(cloud, applicants):
 
 
 def _request(uri, **changes):
-    body = {"source": {"kind": "dataset", "uri": uri, "target": "default"}, "rows": ROWS, "gate": EASY, **changes}
+    body = {
+        "source": {"kind": "dataset", "uri": uri, "target": "default"},
+        "rows": ROWS,
+        "gate": EASY,
+        "evidence": "basic",
+        **changes,
+    }
     return parse_request(json.loads(json.dumps(body)))
 
 

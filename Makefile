@@ -54,6 +54,8 @@ format: $(VENV)/.all ## Bring the code into shape.
 bench: $(VENV)/.all ## Measure speed, memory and fidelity beside stock libraries.
 	$(BIN)/python benchmarks/api_import.py
 	$(BIN)/python benchmarks/sampling.py
+	$(BIN)/python benchmarks/copula.py speed
+	$(BIN)/python benchmarks/copula.py fidelity
 	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.

@@ -5,9 +5,9 @@ the segments' scores, which discrete columns make smaller than that of the laten
 ``h`` and ``g`` of two standard normals of correlation r have the covariance ``sum over n of h_n g_n r^n``, where h_n
 and g_n are their coefficients in normalised Hermite polynomials. This rises in r where scores rise, so one table a
 pair inverts it. That is the root search of NORTA (Cario and Nelson, "Modeling and generating random vectors with
-arbitrary marginal distributions and correlation matrix", 1997; the expansion as in van der Geest, Statistica
-Neerlandica 1998) and, for ordered categories, a moment version of polychoric correlation, as in the bridge functions
-of Fan, Liu, Ning and Zou, "High dimensional semiparametric latent graphical model for mixed data" (JRSS B 2017).
+arbitrary marginal distributions and correlation matrix", 1997) and, for ordered categories, a moment version of
+polychoric correlation, as in the bridge functions of Fan, Liu, Ning and Zou, "High dimensional semiparametric latent
+graphical model for mixed data" (JRSS B 2017).
 """
 
 from __future__ import annotations

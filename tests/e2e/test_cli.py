@@ -65,7 +65,7 @@ def test_json_is_for_programs(cli, german_credit):
         (["--data", "GERMAN", "--target", "nothing"], ["nothing", "creditability"]),
         (["--data", "GERMAN", "--rows", "0", "--seed", "-1"], ["rows", "seed"]),
         (["--data", "GERMAN", "--rows", "1000000000000"], ["rows", "10000000000"]),
-        (["--data", "GERMAN", "--synthesizer", "magic"], ["synthesizer.name", "trees, ctgan"]),
+        (["--data", "GERMAN", "--synthesizer", "magic"], ["synthesizer.name", "trees, copula, ctgan"]),
         (["--data", "GERMAN", "--set", "trees=0", "--set", "depth=3"], ["synthesizer.trees", "synthesizer.depth"]),
         (["--data", "GERMAN", "--set", "trees"], ["NAME=VALUE"]),
         (["--data", "GERMAN", "--deliver", "xlsx"], ["deliver", "parquet"]),

@@ -56,6 +56,14 @@ def test_a_small_job_runs_on_lambda_at_once_and_the_answer_says_why():
     assert 0 < cost < 0.01
 
 
+def test_a_copula_is_trained_much_sooner_than_trees():
+    seconds = {
+        name: place(_size(synthesizer=name, settings=given, train_rows=100_000), RICH)[0].seconds
+        for name, given in (("trees", TREES), ("copula", {"k": 10, "bins": 500}))
+    }
+    assert seconds["copula"] * 3 < seconds["trees"]
+
+
 def test_a_model_that_is_there_is_not_trained():
     train = place(_size(train=False), Limits())[0]
     assert (train.where, train.seconds, train.cost_usd) == (Where.NOWHERE, 0, 0)

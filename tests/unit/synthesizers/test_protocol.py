@@ -15,6 +15,7 @@ from synthcredit.synthesizers.protocol import MIN_ROWS, silent
 # Small enough to train within a test; `packages` are what the family trains with.
 QUICK = {
     "trees": {"settings": {"trees": 2}, "packages": ["sklearn"]},
+    "copula": {"settings": {}, "packages": []},
     "ctgan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
 }
 ROWS = 300
@@ -44,9 +45,7 @@ def model(family, make_table, made_schema):
     return new(family).fit(make_table(ROWS), made_schema, seed=1)
 
 
-def test_rows_conform_to_the_schema(model, made_schema):
-    table = together(model, 2 * BLOCK_ROWS + 100)
-    assert table.num_rows == 2 * BLOCK_ROWS + 100
+def assert_conforms(table: pa.Table, made_schema: TableSchema) -> None:
     assert table.schema == arrow_schema(made_schema)
     assert len(set(table["id"].to_pylist())) == table.num_rows
     for column in made_schema.learned:
@@ -61,6 +60,12 @@ def test_rows_conform_to_the_schema(model, made_schema):
             assert numbers.max() <= column.maximum
             if column.decimals is not None:
                 assert np.array_equal(numbers, numbers.round(column.decimals))
+
+
+def test_rows_conform_to_the_schema(model, made_schema):
+    table = together(model, 2 * BLOCK_ROWS + 100)
+    assert table.num_rows == 2 * BLOCK_ROWS + 100
+    assert_conforms(table, made_schema)
     assert table["unused"].null_count == table["nothing"].null_count == table.num_rows
     assert set(table["branch"].to_pylist()) == {7}
 
@@ -127,6 +132,36 @@ def test_a_file_without_one_of_its_arrays_is_refused(model, tmp_path, monkeypatc
             type(model).load(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: array.ravel()[:-1],
+        lambda array: array[None],
+        lambda array: np.ascontiguousarray(array).view(np.uint8),
+        lambda array: np.repeat(array, 2, axis=0),
+        lambda array: np.full_like(array, np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max),
+    ],
+    ids=["short", "deep", "other type", "doubled", "nonsense"],
+)
+def test_arrays_that_do_not_fit_are_refused_or_harmless(model, change, made_schema, tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    kept = model._arrays()
+    refused = 0
+    for name, array in kept.items():
+        if not array.size:
+            continue
+        monkeypatch.setattr(model, "_arrays", lambda name=name, array=array: kept | {name: change(array)})
+        model.save(path)
+        monkeypatch.undo()
+        try:
+            loaded = type(model).load(path)
+        except ModelFileError:
+            refused += 1
+        else:
+            assert_conforms(together(loaded, 100), made_schema)
+    assert refused
+
+
 def test_a_model_that_was_not_fitted_has_no_schema(family):
     with pytest.raises(RuntimeError):
         _ = new(family).schema
@@ -161,3 +196,34 @@ def test_too_little_is_refused_with_all_problems_at_once(family):
 def test_the_fewest_rows_are_enough(family, make_table, made_schema):
     model = new(family).fit(make_table(MIN_ROWS), made_schema, seed=1)
     assert together(model, 50).num_rows == 50
+
+
+@pytest.mark.parametrize("name", ["purpose", "owner", "income", "overdue", "seen", "branch", "unused", "nothing"])
+def test_one_column_is_enough(family, make_table, made_schema, name):
+    table = make_table(100).select([name])
+    schema = TableSchema(name="one", columns=(made_schema[name],))
+    try:
+        drawn = together(new(family).fit(table, schema, seed=1), 500)
+    except InvalidInputError as refused:
+        # A family may refuse what never varies, in words.
+        assert "one value" in str(refused)
+        assert len(set(table[name].to_pylist())) == 1
+        return
+    assert drawn.num_rows == 500
+    kept = set(table[name].to_pylist())
+    if len(kept) == 1:
+        assert set(drawn[name].to_pylist()) == kept
+    else:
+        assert len(set(drawn[name].to_pylist())) > 1
+
+
+def test_two_rows_are_refused(family, make_table, made_schema):
+    with pytest.raises(InvalidInputError, match="2 rows"):
+        new(family).fit(make_table(2), made_schema, seed=1)
+
+
+def test_a_target_of_one_value_is_learned(family, make_table, made_schema):
+    table = make_table(100)
+    at = table.column_names.index("default")
+    table = table.set_column(at, "default", pa.array(["no"] * 100))
+    assert set(together(new(family).fit(table, made_schema, seed=1), 500)["default"].to_pylist()) == {"no"}

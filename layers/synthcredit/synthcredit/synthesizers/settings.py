@@ -40,3 +40,14 @@ class CtganSettings(Settings):
     batch_size: Annotated[
         int, Field(ge=20, le=10_000, multiple_of=10, description="Rows a training step; a multiple of 10.")
     ] = 500
+
+
+class CopulaSettings(Settings):
+    """Settings of the `copula` family."""
+
+    k: Annotated[
+        int, Field(ge=2, le=1_000, description="Rows that everything kept of the data comes from, at least.")
+    ] = 10
+    bins: Annotated[
+        int, Field(ge=10, le=2_000, description="Values and bins of one column, at most; each has at least k rows.")
+    ] = 500

@@ -63,7 +63,7 @@ class CategoryStates:
             They are not every code once.
         """
         code = arrays["code"]
-        if code.dtype != np.int32 or not np.array_equal(np.sort(code, axis=None), np.arange(len(code))):
+        if code.dtype != np.int32 or not np.array_equal(np.sort(code, axis=0), np.arange(len(code))):
             raise ValueError("the states of a categorical column are not its categories")
         return cls(code)
 

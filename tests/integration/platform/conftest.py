@@ -103,7 +103,8 @@ class Platform:
         return str(link.body["uri"])
 
     def submit(self, body: dict[str, Any], key: str | None = None) -> str:
-        answer = self.http("POST", "/jobs", body, key=key or uuid4().hex)
+        # Basic evidence where a test asks for no other: it is the way of a job that most of them follow.
+        answer = self.http("POST", "/jobs", {"evidence": "basic", **body}, key=key or uuid4().hex)
         assert answer.status == 202, answer.body
         return str(answer.body["job_id"])
 

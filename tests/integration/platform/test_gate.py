@@ -41,7 +41,7 @@ def stopped(platform, frame: pd.DataFrame, folder, **asked) -> dict[str, str]:
     path = folder / "applicants.csv"
     frame.to_csv(path, index=False)
     source = {"kind": "dataset", "uri": platform.upload(path), "target": "default"} | asked.pop("source", {})
-    job_id = platform.submit({"source": source, "rows": 2_000, **asked})
+    job_id = platform.submit({"source": source, "rows": 2_000, "evidence": "standard", **asked})
     job = platform.end_of(job_id, seconds=240)
     assert job["state"] == "failed", job
     assert job["failure"]["error"] == "GateNotMet", job["failure"]

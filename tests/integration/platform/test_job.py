@@ -17,13 +17,14 @@ from synthcredit.signing import SUFFIX, Signature, require_signed
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
 
 
+DONE = {"rows": 30_000, "seed": 5, "evidence": "standard", "gate": {"profile": "sharing"}}
 NOWHERE = {"kind": "dataset", "uri": "s3://no-such-bucket-1/a.csv"}
 
 
 @pytest.fixture(scope="module")
 def done(platform, german):
     """One job that went well."""
-    job_id = platform.submit({"source": german, "rows": 30_000, "seed": 5}, key="done")
+    job_id = platform.submit(DONE | {"source": german}, key="done")
     job = platform.end_of(job_id)
     assert job["state"] == "succeeded", job
     return job
@@ -87,8 +88,7 @@ def test_a_second_request_reuses_the_model(platform, german, done):
 
 
 def test_the_same_request_delivered_twice_makes_one_job(platform, german, done):
-    body = {"source": german, "rows": 30_000, "seed": 5}
-    assert platform.submit(body, key="done") == done["job_id"]
+    assert platform.submit(DONE | {"source": german}, key="done") == done["job_id"]
     runs = platform.client("stepfunctions").list_executions(stateMachineArn=platform.outputs["StateMachineArn"])
     assert [run["name"] for run in runs["executions"]].count(done["job_id"]) == 1
 

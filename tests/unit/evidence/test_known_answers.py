@@ -105,7 +105,7 @@ def test_copies_and_noisy_copies_are_caught_by_every_attack_by_distance(known, d
     assert points(evidence)[1] == 0
 
 
-@each("german", "made", "uci")
+@each("german", "made")
 def test_a_fifth_of_copied_rows_is_stopped_though_it_looks_as_good_as_fresh(known, dataset):
     evidence, fresh = known(dataset, "part"), known(dataset, "fresh")
     for profile in PROFILES[dataset]:

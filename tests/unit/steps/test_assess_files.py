@@ -121,6 +121,7 @@ JUDGED = {
 def test_odd_synthetic_rows_get_a_report_that_says_what_is_not_judged(assess, kind, level):
     found = assess(people(300, 1), JUDGED[kind](people(300, 2)), people(200, 3), evidence=level)
     _every_gap_has_its_reason(found)
+    assert level is Level.BASIC or not found.passed
 
 
 REAL = {
@@ -152,11 +153,6 @@ def _every_gap_has_its_reason(found):
     assert all(finding.reason for finding in found.findings)
     assert found.report.exists()
     assert Evidence.model_validate_json((found.folder / "evidence.json").read_text()) == evidence
-
-
-@pytest.mark.parametrize("kind", JUDGED)
-def test_odd_synthetic_rows_do_not_pass(assess, kind):
-    assert not assess(people(300, 1), JUDGED[kind](people(300, 2)), people(200, 3), evidence="standard").passed
 
 
 def test_basic_evidence_that_could_not_be_measured_does_not_pass(assess):

@@ -106,7 +106,7 @@ def _part(evidence: Evidence, yardstick: Yardstick) -> ScorePart:
     value, error = read
     better = 1.0 if yardstick.anchors[-1][1] > yardstick.anchors[0][1] else -1.0
     at, points = zip(*yardstick.anchors, strict=True)
-    reached = round(float(np.interp(value + better * error, at, points)), 1)
+    reached = _whole(float(np.interp(value + better * error, at, points)))
     anchors = ", ".join(f"{_short(one)} is {given:.0f}" for one, given in yardstick.anchors)
     margin = f" (one standard error {_short(error)})" if error > 0 else ""
     return ScorePart(
@@ -122,6 +122,11 @@ def _why_not(found: Measure | None, yardstick: Yardstick) -> str | None:
     if found.rows is not None and found.rows < yardstick.fewest_rows:
         return f"with {found.rows:,} rows a side, fewer than {yardstick.fewest_rows:,}, it says too little"
     return None
+
+
+def _whole(points: float) -> float:
+    """Return whole points, cut off: 89.6 is 89, and not yet Excellent."""
+    return float(np.floor(points + 1e-6))
 
 
 def _short(value: float) -> str:
@@ -167,7 +172,7 @@ def _validity(evidence: Evidence) -> ScorePart:
     if not checks:
         return ScorePart(name="validity", points=None, reason="Not judged: no validity check was run.")
     share = sum(check.passed for check in checks) / len(checks)
-    points = round(float(np.interp(share, [0.5, 1.0], [0.0, 100.0])), 1)
+    points = _whole(float(np.interp(share, [0.5, 1.0], [0.0, 100.0])))
     return ScorePart(
         name="validity",
         points=points,

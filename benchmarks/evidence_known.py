@@ -29,7 +29,8 @@ import pyarrow as pa
 from synthcredit.datasets.detect import detect_schema
 from synthcredit.datasets.read import read_table
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.evidence.gate import Gate, Profile, judge, verdict
+from synthcredit.evidence.gate import Gate, judge, verdict
+from synthcredit.evidence.limits import Profile
 from synthcredit.evidence.model import Evidence, Figure, Measure
 from synthcredit.evidence.scores import score
 from synthcredit.synthesizers import registry

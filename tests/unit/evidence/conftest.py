@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,21 @@ UCI = ROOT.parent / "shared" / "data" / "uci_default_credit_card" / "default_of_
 def tables() -> ModuleType:
     """This module: the test files cannot import each other."""
     return sys.modules[__name__]
+
+
+@pytest.fixture(scope="session")
+def protocol() -> ModuleType:
+    """The measures of the benchmarks, which the published figures were taken with."""
+    return script("benchmarks/protocol.py")
+
+
+def script(place: str) -> ModuleType:
+    """Load a script of the repository, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"script_{Path(place).stem}", ROOT / place)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def column_of(name: str, values: pd.Series, *, few: int = 2) -> Column:

@@ -1,7 +1,4 @@
-import importlib.util
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,17 +20,6 @@ FIGURES = {
     Figure.ALPHA_PRECISION, Figure.BETA_RECALL, Figure.MISSING_PATTERNS, Figure.TAILS, Figure.TOP_DECILE,
     Figure.DEFAULTERS_SHAPES, Figure.DEFAULTERS_TRENDS, Figure.SEGMENT_SHAPES,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def protocol():
-    """The measures of the benchmarks, which the published figures were taken with."""
-    path = Path(__file__).parents[3] / "benchmarks" / "protocol.py"
-    spec = importlib.util.spec_from_file_location("protocol_of_benchmarks", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,4 @@
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,17 +16,6 @@ from synthcredit.synthesizers.codec import encode
 from synthcredit.synthesizers.features import Discrete, Numeric
 
 FIGURES = {Figure.C2ST_LOGISTIC, Figure.C2ST_BOOSTED, Figure.DETECTION_TRAIN}
-
-
-@pytest.fixture(scope="module")
-def protocol():
-    """The measures of the benchmarks, which the published figures were taken with."""
-    path = Path(__file__).parents[3] / "benchmarks" / "protocol.py"
-    spec = importlib.util.spec_from_file_location("protocol_of_benchmarks", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """What documents and docstrings say of the figures, held against the code."""
 
-import importlib.util
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -104,13 +102,8 @@ FORMULA = re.compile(r"``[^`]*[-+/|>=(][^`]*``")
 
 
 @pytest.fixture(scope="module")
-def generated():
-    path = DOCS / "evidence" / "tables.py"
-    spec = importlib.util.spec_from_file_location("tables_of_documents", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def generated(tables):
+    return tables.script("docs/evidence/tables.py")
 
 
 def row(figure: Figure) -> list[str]:

@@ -3,10 +3,6 @@
 The constants are what that script printed; the tables are made by the same functions, from the same seeds.
 """
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,13 +86,8 @@ FORMULA = (0.3313409088672454, 0.2700887650721137, 0.39259305266237704)
 
 
 @pytest.fixture(scope="module")
-def references():
-    path = Path(__file__).parents[3] / "benchmarks" / "references.py"
-    spec = importlib.util.spec_from_file_location("references_of_benchmarks", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def references(tables):
+    return tables.script("benchmarks/references.py")
 
 
 @pytest.fixture(scope="module")

@@ -155,10 +155,10 @@ def prepare_setting(sides: Sides, schema: TableSchema, rng: np.random.Generator)
     if isinstance(question, str):
         return question
     target = question.target
-    classes, counts = np.unique(outcome(question.sides.train[target]), return_counts=True)
-    if len(classes) != 2:
-        return "the target has more than two classes; good and bad are needed"
-    worse = classes[1] if counts[1] <= counts[0] else classes[0]
+    found = good_and_bad(question.sides.train[target])
+    if isinstance(found, str):
+        return found
+    classes, worse = found
     whole = (question.sides.synthetic, question.sides.train, question.sides.holdout)
     # A third class, which only synthetic or holdout rows have, is neither good nor bad.
     judged = (take(side, np.flatnonzero(np.isin(outcome(side[target]), classes))) for side in whole)
@@ -173,7 +173,7 @@ def prepare_setting(sides: Sides, schema: TableSchema, rng: np.random.Generator)
         return "no other column has two bins of enough real training rows"
     synthetic, train, holdout = (BinnedRows(states, flags) for states, flags in zip(cuts, bad, strict=True))
     setting = Setting(synthetic, train, holdout, columns, protected_groups(inputs[1], inputs[2], holdout, schema))
-    return setting, _class_name(schema[target], float(worse))
+    return setting, class_name(schema[target], worse)
 
 
 def _too_few_of_a_class(bad: Sequence[Flags]) -> str | None:
@@ -185,7 +185,16 @@ def _too_few_of_a_class(bad: Sequence[Flags]) -> str | None:
     return f"a class of the target has {', '.join(few)}; at least {MIN_OF_A_CLASS} are needed" if few else None
 
 
-def _class_name(column: Column, value: float) -> str:
+def good_and_bad(target: Feature) -> tuple[Vector, float] | str:
+    """Return the two classes of a target and which of them is bad, the rarer one; or why there are not two."""
+    classes, counts = np.unique(outcome(target), return_counts=True)
+    if len(classes) != 2:
+        return "the target has more than two classes; good and bad are needed"
+    return classes, float(classes[1] if counts[1] <= counts[0] else classes[0])
+
+
+def class_name(column: Column, value: float) -> str:
+    """Return a class of the target as people know it."""
     return str((column.categories or ())[int(value)]) if column.discrete else f"{value:,.10g}"
 
 

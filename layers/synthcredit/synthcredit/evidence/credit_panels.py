@@ -16,7 +16,7 @@ import numpy as np
 
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema, Value, storage_name
 from synthcredit.evidence.aggregates import MIN_CELL, MISSING
-from synthcredit.evidence.credit_bins import MAX_ROWS, Flags, Judged, States, Vector, Z
+from synthcredit.evidence.credit_bins import MAX_ROWS, Flags, Judged, States, Vector, Z, class_name, good_and_bad
 from synthcredit.evidence.credit_scorecard import wilson
 from synthcredit.evidence.fidelity import jackknife_error
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
@@ -562,10 +562,10 @@ def _judge_vintages(sides: Sides, schema: TableSchema, rng: np.random.Generator,
     question = prepare(sides, schema)
     if isinstance(question, str):
         return Judged(why_not=question)
-    classes, counts = np.unique(outcome(question.sides.train[question.target]), return_counts=True)
-    if len(classes) != 2:
-        return Judged(why_not="the target has more than two classes; good and bad are needed")
-    bad = classes[1] if counts[1] <= counts[0] else classes[0]
+    found = good_and_bad(question.sides.train[question.target])
+    if isinstance(found, str):
+        return Judged(why_not=found)
+    classes, bad = found
     given = [
         _with_date(side, question.target, date, classes)
         for side in (question.sides.synthetic, question.sides.train, question.sides.holdout)
@@ -580,9 +580,11 @@ def _judge_vintages(sides: Sides, schema: TableSchema, rng: np.random.Generator,
             why_not=f"'{date}' does not cut the training rows into {MIN_COHORTS} periods of {MIN_COHORT_ROWS} rows"
         )
     rows = min(known.rows, MAX_ROWS)
-    made, real, held = (_by_cohort(draw(side, rows, rng), question.target, date, float(bad), cohorts) for side in given)
+    made, real, held = (_by_cohort(draw(side, rows, rng), question.target, date, bad, cohorts) for side in given)
     details.append(_vintage_detail(cohorts, made[-1], real[-1], held[-1]))
-    remark = f"By '{date}', {cohorts.size} periods. Bad: '{schema.target}' is {_class_name(schema, float(bad))}."
+    remark = (
+        f"By '{date}', {cohorts.size} periods. Bad: '{schema.target}' is {class_name(schema[question.target], bad)}."
+    )
     return _judged(vintage_gap(made, held), vintage_gap(real, held), rows, remark)
 
 
@@ -646,11 +648,6 @@ def vintage_gap(one: Vector, real: Vector) -> Vector:
     ``sum_c w_c |r_c - r'_c|``; counts of good and bad rows of shape (resamples, cohorts, 2).
     """
     return np.asarray((_line_weights(real) * np.abs(rates(one) - rates(real))[..., 1]).sum(axis=1))
-
-
-def _class_name(schema: TableSchema, value: float) -> str:
-    column = schema[schema.target or ""]
-    return str((column.categories or ())[int(value)]) if column.discrete else f"{value:,.10g}"
 
 
 def _vintage_detail(cohorts: _Cohorts, made: Vector, train: Vector, held: Vector) -> Detail:

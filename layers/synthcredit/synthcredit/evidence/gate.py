@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthcredit.evidence.limits import NOT_MEASURED, PROFILES, RULES, TRY_THIS, Limit, Part, Profile, Rule, Side
 from synthcredit.evidence.model import About, Evidence, Finding, Level, Measure, Status
 
-__all__ = ["Gate", "Profile", "judge", "limits", "verdict"]
-
 _NAMED_CHECKS = 3
 _FEWEST_ROWS = "min_holdout_rows"
 

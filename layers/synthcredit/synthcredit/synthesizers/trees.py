@@ -2,22 +2,25 @@
 
 A forest of eight trees a column, one drawn a row, learns the dependence between columns without a network and in
 seconds. What a tree cannot hold, the model does not know: leaves keep counts of states, states are values that many
-rows share or bins of several rows. Sampling needs numpy alone.
+people share or bins of several people, and ``k`` people stand behind each leaf and each state at least. Sampling needs
+numpy alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from synthcredit.datasets.schema import Column, Kind
+from synthcredit.datasets.schema import Column, Kind, TableSchema
+from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.protocol import Progress, Synthesizer
+from synthcredit.synthesizers.protocol import MIN_ROWS, Progress, Synthesizer, silent
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees_forest import Codes, Forest, grow
 from synthcredit.synthesizers.trees_states import (
@@ -33,6 +36,12 @@ from synthcredit.synthesizers.trees_states import (
 
 FEW_STATES = 64
 """A column of no more states than this is an attribute: few facts a row, which small leaves would tell apart."""
+LEAF_ROWS, FEW_VALUES_LEAF_ROWS, TARGET_LEAF_ROWS = 10, 25, 10
+"""Rows in a leaf where the settings do not say, for tables from `LARGE_ROWS` on."""
+LARGE_ROWS = 5_000
+"""Smaller tables have larger leaves, by the square root of the ratio: each person weighs more in them. Measured with
+700 rows of german_credit: shadow models tell the 100 most outlying members by an AUC of .61 with leaves of 10 and 25,
+of .56 with these; of .54 with leaves of 46 and 115, which keep .43 of the associations where these keep .63."""
 MOST_PARENTS = 32
 """Columns that one column's trees may ask; where there are more, those that are associated most."""
 
@@ -55,10 +64,31 @@ class TreesSynthesizer(Synthesizer):
     _order: list[str]
     _states: list[States]
     _forests: list[Forest]
+    _k_rows: int
+
+    def fit(self, table: pa.Table, schema: TableSchema, *, seed: int, progress: Progress = silent) -> Self:
+        """Learn a table; see `Synthesizer.fit`.
+
+        Raises
+        ------
+        InvalidInputError
+            Also where the table has too few people for ``k``.
+        """
+        self._k_rows = _rows_of(self.settings.k, table, schema)
+        if self._k_rows > max(table.num_rows, MIN_ROWS):
+            raise InvalidInputError(
+                Problem(
+                    "synthesizer.k",
+                    f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
+                    f"{table.num_rows}",
+                    "Give rows of more people, or choose a smaller k.",
+                )
+            )
+        return super().fit(table, schema, seed=seed, progress=progress)
 
     def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
         features = _at_most(features, self.settings.max_rows, generator(seed, "trees/rows"))
-        learned = self._learn_states(features)
+        learned = self._learn_states(features, seed)
         association = _association([midranks(rows, states.size) for states, rows in learned.values()])
         order = _column_order(association, list(learned), self.schema.target)
 
@@ -81,30 +111,38 @@ class TreesSynthesizer(Synthesizer):
                     self._states[at].size,
                     categories=self.schema[name].discrete,
                     trees=self.settings.trees,
-                    leaf_rows=self._leaf_rows(name, self._states[at].size),
+                    leaf_rows=self._leaf_rows(name, self._states[at].size, rows.shape[1]),
                     rng=generator(seed, f"trees/column/{name}"),
                     grown=grown,
                 )
             )
             progress((at + 1) / len(order), f"column {at + 1} of {len(order)}")
 
-    def _learn_states(self, features: Features) -> dict[str, tuple[States, Codes]]:
+    def _learn_states(self, features: Features, seed: int) -> dict[str, tuple[States, Codes]]:
         target = self.schema.target
         reference = None if target is None or target not in features else _ranks(features[target])
         learned: dict[str, tuple[States, Codes]] = {}
         for name, feature in features.items():
+            rng = generator(seed, f"trees/states/{name}")
             if isinstance(feature, Discrete):
-                learned[name] = learn_categories(feature, None if name == target else reference)
+                learned[name] = learn_categories(
+                    feature, None if name == target else reference, k=self._k_rows, rng=rng
+                )
             else:
                 column = self.schema[name]
                 steps = TIME_STEPS if column.kind is Kind.DATETIME else AMOUNT_STEPS
-                learned[name] = learn_numbers(feature.values, column.special_values, steps)
+                learned[name] = learn_numbers(feature.values, column.special_values, steps, k=self._k_rows, rng=rng)
         return learned
 
-    def _leaf_rows(self, name: str, size: int) -> int:
+    def _leaf_rows(self, name: str, size: int, rows: int) -> int:
         if name == self.schema.target:
-            return self.settings.target_leaf_rows
-        return self.settings.few_values_leaf_rows if size <= FEW_STATES else self.settings.leaf_rows
+            given, usual = self.settings.target_leaf_rows, TARGET_LEAF_ROWS
+        elif size <= FEW_STATES:
+            given, usual = self.settings.few_values_leaf_rows, FEW_VALUES_LEAF_ROWS
+        else:
+            given, usual = self.settings.leaf_rows, LEAF_ROWS
+        usual = round(usual * max(1.0, LARGE_ROWS / rows) ** 0.5)
+        return max(self._k_rows, usual if given is None else given)
 
     def _draw(self, rng: np.random.Generator) -> Features:
         rows = np.empty((len(self._order), BLOCK_ROWS), dtype=np.int32)
@@ -148,6 +186,18 @@ def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing
     if states.size != len(column.categories or ()) + column.nullable:
         raise ValueError("the states of a categorical column are not its categories")
     return states
+
+
+def _rows_of(k: int, table: pa.Table, schema: TableSchema) -> int:
+    """Return how many rows belong to at least ``k`` people, whichever rows they are.
+
+    Where a person has one row, ``k``. Otherwise one more than the ``k - 1`` people of most rows have together, so that
+    all else can count rows.
+    """
+    if schema.customer is None:
+        return k
+    counts = table[schema.customer].value_counts().field("counts").to_numpy()
+    return int(np.sort(counts)[::-1][: k - 1].sum()) + 1
 
 
 def _at_most(features: Features, most: int, rng: np.random.Generator) -> Features:

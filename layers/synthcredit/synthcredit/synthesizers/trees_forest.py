@@ -21,6 +21,8 @@ Counts = NDArray[np.int64]
 SAMPLE_SHARE = 0.7
 """Rows that the splits of one tree are chosen from; the others make trees differ, and noise harder to learn."""
 _MOST_CLASSES = 32
+_WAVES = 6
+"""Cosines in which trees see a distribution; of 1, 4, 6 and 10, six told synthetic rows from real ones the least."""
 _LEAF = -1
 _MOST_ROWS = 2**53
 
@@ -190,7 +192,7 @@ def grow(
         How many states the column has.
     categories
         Whether states have no order of their own. A few of them are split by entropy; others, and numbers, by the
-        variance of their mean ranks.
+        variance of cosines of their mean ranks.
     trees
         How many trees.
     leaf_rows
@@ -205,7 +207,7 @@ def grow(
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     classify = categories and size <= _MOST_CLASSES
-    wanted = rows if classify else midranks(rows, size)
+    wanted = rows if classify else _waves(midranks(rows, size))
     asked = np.ascontiguousarray(earlier[parents].T, dtype=np.float32)
     built = []
     for count in range(trees):
@@ -216,6 +218,15 @@ def grow(
         built.append(_tree(tree.tree_, parents, tree.apply(asked), rows, size))
         grown(count + 1)
     return _join(built)
+
+
+def _waves(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cosines of ranks, shape (n, waves): trees that split their variance split whole distributions.
+
+    The variance of the mean rank alone sees the mean alone. The sum over the first cosines is the squared distance of
+    smoothed densities, as in the distributional random forests of Ćevid et al. (JMLR 23, 2022).
+    """
+    return np.stack([np.cos(np.pi * k * ranks) for k in range(1, _WAVES + 1)], axis=1)
 
 
 class _OneLeaf:

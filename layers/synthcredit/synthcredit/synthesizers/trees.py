@@ -8,7 +8,9 @@ numpy alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +25,7 @@ from synthcredit.synthesizers.features import Discrete, Feature, Features, Numer
 from synthcredit.synthesizers.protocol import MIN_ROWS, Progress, Synthesizer, silent
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees_forest import Codes, Forest, grow
+from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_states import (
     AMOUNT_STEPS,
     TIME_STEPS,
@@ -34,6 +37,9 @@ from synthcredit.synthesizers.trees_states import (
     midranks,
 )
 
+MOST_WORKERS = 4
+SEARCH = 0.4
+"""Part of the work that the search for an order is, about."""
 FEW_STATES = 64
 """A column of no more states than this is an attribute: few facts a row, which small leaves would tell apart."""
 LEAF_ROWS, FEW_VALUES_LEAF_ROWS, TARGET_LEAF_ROWS = 10, 25, 10
@@ -89,34 +95,51 @@ class TreesSynthesizer(Synthesizer):
     def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
         features = _at_most(features, self.settings.max_rows, generator(seed, "trees/rows"))
         learned = self._learn_states(features, seed)
-        association = _association([midranks(rows, states.size) for states, rows in learned.values()])
-        order = _column_order(association, list(learned), self.schema.target)
-
         names = list(learned)
-        self._order = [names[at] for at in order]
-        self._states = [learned[name][0] for name in self._order]
-        self._forests = []
-        rows = np.stack([learned[name][1] for name in self._order])
-        for at, name in enumerate(self._order):
+        states, rows = [own for own, _ in learned.values()], np.stack([codes for _, codes in learned.values()])
+        sizes = [own.size for own in states]
+        leaf_rows = [self._leaf_rows(name, size, rows.shape[1]) for name, size in zip(names, sizes, strict=True)]
+        association = _association([midranks(codes, size) for codes, size in zip(rows, sizes, strict=True)])
 
-            def grown(count: int, at: int = at) -> None:
-                done = (at + count / self.settings.trees) / len(order)
-                progress(done, f"column {at + 1} of {len(order)}, tree {count} of {self.settings.trees}")
+        def parents(column: int, before: Order) -> NDArray[np.int64]:
+            return _parents(association[column], before)
 
-            self._forests.append(
-                grow(
-                    rows[:at],
-                    _parents(association[order[at], order[:at]]),
-                    rows[at],
-                    self._states[at].size,
-                    categories=self.schema[name].discrete,
+        with ThreadPoolExecutor(_workers()) as pool:
+            order = improve(
+                _column_order(association, names, self.schema.target),
+                rows,
+                sizes,
+                leaf_rows,
+                movable=len(names) - (self.schema.target in names),
+                parents=parents,
+                rng=generator(seed, "trees/order"),
+                pool=pool,
+                tried=lambda done: progress(SEARCH * done, "which column to draw first"),
+            )
+            self._order, self._states, self._forests = [names[column] for column in order], [], []
+            for at, column in enumerate(order):
+
+                def grown(count: int, at: int = at) -> None:
+                    done = (at + count / self.settings.trees) / len(order)
+                    told = f"column {at + 1} of {len(order)}, tree {count} of {self.settings.trees}"
+                    progress(SEARCH + (1.0 - SEARCH) * done, told)
+
+                self._states.append(states[column])
+                earlier = np.array(order[:at], dtype=np.int64)
+                forest = grow(
+                    rows[earlier],
+                    np.flatnonzero(np.isin(earlier, parents(column, order[:at]))),
+                    rows[column],
+                    sizes[column],
+                    categories=self.schema[names[column]].discrete,
                     trees=self.settings.trees,
-                    leaf_rows=self._leaf_rows(name, self._states[at].size, rows.shape[1]),
-                    rng=generator(seed, f"trees/column/{name}"),
+                    leaf_rows=leaf_rows[column],
+                    rng=generator(seed, f"trees/column/{names[column]}"),
+                    pool=pool,
                     grown=grown,
                 )
-            )
-            progress((at + 1) / len(order), f"column {at + 1} of {len(order)}")
+                self._forests.append(forest)
+                progress(SEARCH + (1.0 - SEARCH) * ((at + 1) / len(order)), f"column {at + 1} of {len(order)}")
 
     def _learn_states(self, features: Features, seed: int) -> dict[str, tuple[States, Codes]]:
         target = self.schema.target
@@ -235,7 +258,7 @@ def _association(ranks: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.round(association, 9)
 
 
-def _column_order(association: NDArray[np.float64], names: list[str], target: str | None) -> NDArray[np.int64]:
+def _column_order(association: NDArray[np.float64], names: list[str], target: str | None) -> Order:
     """Put the columns first that say most about all others, and the target last.
 
     Columns that hang together closely are then drawn from each other, before attributes that tell little can lead
@@ -244,9 +267,15 @@ def _column_order(association: NDArray[np.float64], names: list[str], target: st
     weight = association.sum(axis=1)
     if target in names:
         weight[names.index(target)] = -1.0
-    return np.argsort(-weight, kind="stable")
+    return tuple(np.argsort(-weight, kind="stable").tolist())
 
 
-def _parents(association: NDArray[np.float64]) -> NDArray[np.int64]:
+def _parents(association: NDArray[np.float64], before: Order) -> NDArray[np.int64]:
     """Return which of the columns before the trees may ask: those associated most where there are too many."""
-    return np.sort(np.argsort(-association, kind="stable")[:MOST_PARENTS])
+    columns = np.array(before, dtype=np.int64)
+    return np.sort(columns[np.argsort(-association[columns], kind="stable")[:MOST_PARENTS]])
+
+
+def _workers() -> int:
+    """Return how many trees to grow at once: scikit-learn grows them outside the interpreter's lock."""
+    return min(MOST_WORKERS, os.cpu_count() or 1)

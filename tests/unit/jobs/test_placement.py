@@ -50,7 +50,7 @@ def test_a_small_job_runs_on_lambda_at_once_and_the_answer_says_why():
     assert [placement.step for placement in placements] == list(STEPS)
     assert {placement.where for placement in placements} == {Where.LAMBDA}
     train = placements[0]
-    assert train.why == "31 s on Lambda for $0.0015; SageMaker would take 4 min to start"
+    assert train.why == "40 s on Lambda for $0.0020; SageMaker would take 4 min to start"
     seconds, cost = totals(placements)
     assert seconds == pytest.approx(sum(placement.seconds for placement in placements))
     assert 0 < cost < 0.01

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis.extra import numpy as arrays_of
 from synthcredit.datasets.detect import detect_schema
 from synthcredit.datasets.read import read_table
 from synthcredit.datasets.schema import Column, TableSchema
-from synthcredit.errors import ModelFileError
+from synthcredit.errors import InvalidInputError, ModelFileError
 from synthcredit.randomness import generator
 from synthcredit.synthesizers import trees
 from synthcredit.synthesizers.codec import encode
@@ -21,7 +22,6 @@ from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees import TreesSynthesizer
 from synthcredit.synthesizers.trees_forest import Forest, grow
 from synthcredit.synthesizers.trees_states import (
-    MIN_BIN_ROWS,
     TIME_STEPS,
     CategoryStates,
     NumericStates,
@@ -29,9 +29,19 @@ from synthcredit.synthesizers.trees_states import (
     learn_numbers,
 )
 
+K = 10
+
 
 def rng(purpose: str = "test") -> np.random.Generator:
     return generator(1, purpose)
+
+
+def numbers(values, special=(), k=K, **more):
+    return learn_numbers(np.asarray(values, dtype=np.float64), special, k=k, rng=rng("states"), **more)
+
+
+def categories(codes, size, reference=None, k=1):
+    return learn_categories(Discrete(np.asarray(codes, dtype=np.int32), size), reference, k=k, rng=rng("states"))
 
 
 # --- States ---------------------------------------------------------------------------------------------------------
@@ -41,7 +51,7 @@ def rng(purpose: str = "test") -> np.random.Generator:
 @given(
     arrays_of.arrays(
         np.float64,
-        st.integers(0, 400),
+        st.integers(K, 400),
         elements=st.one_of(
             st.floats(-1e9, 1e9, allow_nan=False),
             st.integers(-50, 50).map(float),
@@ -50,68 +60,106 @@ def rng(purpose: str = "test") -> np.random.Generator:
         ),
     )
 )
-def test_values_come_back_near_to_where_they_were(values):
-    states, rows = learn_numbers(values)
+def test_every_state_has_k_rows_and_values_stay_inside_theirs(values):
+    states, rows = numbers(values)
+    assert np.bincount(rows, minlength=states.size).min() >= K
+    assert (states.low <= states.high).all()
     drawn = states.draw(rows, rng()).values
-    assert np.array_equal(np.isnan(drawn), np.isnan(values))
-    known = ~np.isnan(values)
-    assert rows.max(initial=0) < max(states.size, 1)
-    low, high, step = states.low[rows[known]], states.high[rows[known]], states.step[rows[known]]
-    slack = 1e-9 * np.abs(values[known]) + 1e-9
-    assert (values[known] >= low - slack).all()
-    assert (values[known] <= high + slack).all()
-    assert (drawn[known] >= low - step / 2 - slack).all()
-    assert (drawn[known] <= high + step / 2 + slack).all()
+    missing = np.isnan(drawn)
+    assert missing.sum() in (0, np.isnan(values).sum(), len(values))
+    low, high, step = states.low[rows[~missing]], states.high[rows[~missing]], states.step[rows[~missing]]
+    slack = 1e-9 * np.abs(drawn[~missing]) + 1e-9
+    assert (drawn[~missing] >= low - step / 2 - slack).all()
+    assert (drawn[~missing] <= high + step / 2 + slack).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(2, 60))
+def test_drawn_values_have_the_mean_and_the_tail_of_the_real_ones(seed, k):
+    values = np.exp(np.random.default_rng(seed).normal(8, 1.5, 3_000))
+    states, rows = numbers(values, k=k)
+    drawn = np.concatenate([states.draw(rows, rng(str(again))).values for again in range(9)])
+    assert drawn.max() <= np.sort(values)[-k:].mean()
+    # Only what the k largest lie above their mean is lost; the rest is sampling, of an exponential in each bin.
+    assert drawn.mean() == pytest.approx(np.minimum(values, np.sort(values)[-k:].mean()).mean(), rel=0.01)
+    if k <= 20:
+        assert np.quantile(drawn, 0.99) == pytest.approx(np.quantile(values, 0.99), rel=0.12)
 
 
 def test_a_bin_that_begins_at_next_to_nothing_stays_finite():
-    values = np.concatenate([[3e-320, 1e-310, 1e-308], np.arange(1, 60) / 7e3])
-    states, rows = learn_numbers(values)
+    values = np.concatenate([[3e-320, 1e-310, 1e-308], np.arange(1, 60) / 7e3, [-1e300, 1e300]])
+    states, rows = numbers(values, k=2)
     drawn = states.draw(rows, rng()).values
     assert ((drawn >= values.min()) & (drawn <= values.max())).all()
 
 
 def test_a_value_of_its_own_comes_back_exactly():
     values = np.repeat([0.1, 4_000.3, 1e9 / 3], 50)
-    states, rows = learn_numbers(values)
+    states, rows = numbers(values)
     assert np.array_equal(states.draw(rows, rng()).values, values)
 
 
 def test_states_are_in_the_order_of_their_values():
     values = np.exp(rng().normal(8, 1, 5_000)).round(2)
-    states, rows = learn_numbers(values)
+    states, rows = numbers(values)
     order = np.argsort(values)
     assert (np.diff(states.low + states.high) > 0).all()
     assert (np.diff(rows[order]) >= 0).mean() > 0.99  # Bins of round and of other amounts overlap.
 
 
-def test_no_bin_is_made_of_fewer_rows_than_the_least():
+def test_a_frequent_value_is_a_state_and_others_share_bins():
     values = np.concatenate([rng().normal(1_000, 300, 3_000), np.full(500, 0.0)])
-    states, rows = learn_numbers(values)
+    states, rows = numbers(values)
     counts = np.bincount(rows, minlength=states.size)
-    assert counts[states.high > states.low].min() >= MIN_BIN_ROWS
+    assert counts[states.high > states.low].min() >= K
     assert counts[states.high == states.low].tolist() == [500]
 
 
 def test_frequent_and_special_values_are_states_of_their_own():
-    values = np.concatenate([rng().normal(50_000, 9_000, 2_000), np.full(100, 12_345.0), [-9.0]])
-    states, _ = learn_numbers(values, special=(-9.0,))
+    values = np.concatenate([rng().normal(50_000, 9_000, 2_000), np.full(100, 12_345.0), np.full(K, -9.0)])
+    states, _ = numbers(values, special=(-9.0,))
     alone = states.low[states.low == states.high]
     assert alone.tolist() == [-9.0, 12_345.0]
 
 
-def test_few_values_are_all_states():
-    values = np.array([1.0, 2.0, 3.0] * 100 + [4.0])
-    states, rows = learn_numbers(values)
+def test_a_code_that_fewer_than_k_rows_have_is_replaced():
+    values = np.concatenate([rng().normal(50_000, 9_000, 2_000), np.full(K - 1, -9.0), np.full(K - 1, np.nan)])
+    states, rows = numbers(values, special=(-9.0,))
+    assert states.low.min() > 10_000
+    assert not states.missing
+    assert rows.max() < states.size
+
+
+def test_values_of_fewer_than_k_rows_are_missing_where_others_are():
+    states, rows = numbers(np.concatenate([np.arange(K - 1.0), np.full(40, np.nan)]))
+    assert states.size == 1
+    assert np.isnan(states.draw(rows, rng()).values).all()
+
+
+def test_rare_codes_without_others_share_a_bin():
+    states, rows = numbers(np.repeat([-9.0, -8.0], K - 1), special=(-9.0, -8.0))
+    assert states.size == 1
+    assert set(states.draw(rows, rng()).values) <= {-9.0, -8.0}
+
+
+def test_few_values_are_all_states_where_k_rows_have_them():
+    values = np.array([1.0, 2.0, 3.0] * 100 + [4.0] * K)
+    states, rows = numbers(values)
     assert states.low.tolist() == states.high.tolist() == [1.0, 2.0, 3.0, 4.0]
     assert np.array_equal(states.draw(rows, rng()).values, values)
+
+
+def test_a_rare_one_of_few_values_becomes_the_nearest():
+    values = np.array([1.0, 2.0, 4.0] * 100 + [3.4, 9.0, -1.0])
+    states, rows = numbers(values)
+    assert states.draw(rows, rng()).values[-3:].tolist() == [4.0, 4.0, 1.0]
 
 
 def test_round_amounts_stay_round():
     source = rng()
     odd, even = source.integers(1_000, 900_000, 3_000), source.integers(1, 900, 1_500) * 1_000
     values = np.concatenate([odd, even]).astype(float)
-    states, rows = learn_numbers(values)
+    states, rows = numbers(values)
     drawn = states.draw(rows, rng()).values
     assert (drawn[3_000:] % 1_000 == 0).all()
     assert (drawn[:3_000] % 1_000 == 0).mean() < 0.02
@@ -120,35 +168,58 @@ def test_round_amounts_stay_round():
 
 def test_a_handful_of_odd_values_has_no_bin_of_its_own():
     even = rng().integers(1, 900, 2_000) * 1_000.0
-    states, rows = learn_numbers(np.append(even, [123_456.0, 654_321.0]))
-    assert np.bincount(rows).min() >= MIN_BIN_ROWS
+    states, rows = numbers(np.append(even, [123_456.0, 654_321.0]))
+    assert np.bincount(rows).min() >= K
     assert (states.step[states.high > states.low] == 1_000).all()
 
 
 def test_dates_stay_at_midnight():
     days = rng().integers(10_000, 19_000, 3_000) * 86_400.0
-    states, rows = learn_numbers(days, steps=TIME_STEPS)
+    states, rows = numbers(days, steps=TIME_STEPS)
     assert (states.draw(rows, rng()).values % 86_400 == 0).all()
 
 
 def test_no_single_value_is_kept():
     values = rng().normal(40_000, 9_000, 4_000)  # Every value is one row's.
-    states, _ = learn_numbers(values)
-    kept = np.isin(np.concatenate([states.low, states.high]), values)
-    assert kept.sum() == 2  # The least and the largest, which the schema has too.
+    states, _ = numbers(values)
+    assert not np.isin(np.concatenate([states.low, states.high]), values).any()
+    assert states.low[0] == pytest.approx(np.sort(values)[:K].mean())
+    assert states.high[-1] == pytest.approx(np.sort(values)[-K:].mean())
+
+
+def test_edges_lie_anywhere_between_their_neighbours():
+    values = np.arange(4_000) * 7.3
+    states, _ = numbers(values)
+    place = (states.low[1:] / 7.3) % 1
+    assert place.std() == pytest.approx(12**-0.5, abs=0.04)  # Even from 0 to 1; midpoints would have none.
+    other = learn_numbers(values, k=K, rng=rng("others"))[0]
+    assert (states.low[1:] != other.low[1:]).all()
 
 
 def test_a_column_of_nothing_is_one_state():
-    states, rows = learn_numbers(np.full(30, np.nan))
+    states, rows = numbers(np.full(30, np.nan))
     assert states.size == 1
     assert np.isnan(states.draw(rows, rng()).values).all()
 
 
 def test_categories_are_ordered_by_the_reference():
-    codes = np.array([0, 1, 2, 3] * 5, dtype=np.int32)
-    states, rows = learn_categories(Discrete(codes, 5), np.array([0.5, 0.1, 0.9, 0.3] * 5))
+    codes = [0, 1, 2, 3] * 5
+    states, rows = categories(codes, 5, np.array([0.5, 0.1, 0.9, 0.3] * 5))
     assert states.code.tolist() == [4, 1, 3, 0, 2]
     assert np.array_equal(states.draw(rows, rng()).codes, codes)
+
+
+def test_a_category_that_fewer_than_k_rows_have_takes_that_of_others():
+    codes = np.repeat([0, 1, 2, 3], [K - 1, 900, 2, 300])
+    states, rows = categories(codes, 5, k=K)
+    drawn = states.draw(rows, rng()).codes
+    assert set(drawn) == {1, 3}
+    assert np.array_equal(drawn[np.isin(codes, [1, 3])], codes[np.isin(codes, [1, 3])])
+
+
+def test_where_no_category_has_k_rows_all_of_the_schema_are_drawn():
+    states, rows = categories(np.repeat([0, 1, 2, 3], 5), 9, k=K)
+    assert set(states.draw(rows, rng()).codes) > {0, 1, 2, 3}
 
 
 # --- A forest -------------------------------------------------------------------------------------------------------
@@ -156,7 +227,8 @@ def test_categories_are_ordered_by_the_reference():
 
 def grown(earlier, rows, size, **more) -> Forest:
     how = {"categories": True, "trees": 4, "leaf_rows": 10, "rng": rng(), "grown": lambda _: None}
-    return grow(earlier, np.arange(len(earlier)), rows, size, **(how | more))
+    with ThreadPoolExecutor(2) as pool:
+        return grow(earlier, np.arange(len(earlier)), rows, size, pool=pool, **(how | more))
 
 
 @pytest.mark.parametrize("categories", [True, False])
@@ -183,6 +255,23 @@ def test_each_leaf_counts_the_rows_that_walk_to_it():
         held = dict(zip(forest.state[span].tolist(), np.diff(forest.before)[span].tolist(), strict=True))
         found, counts = np.unique(rows[leaves == leaf], return_counts=True)
         assert held == dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def test_trees_see_more_of_a_distribution_than_its_mean():
+    """States 0 and 8 where the parent is 1, state 4 where it is 0: one mean, two distributions."""
+    source = rng()
+    earlier = source.integers(0, 2, (1, 3_000)).astype(np.int32)
+    rows = np.where(earlier[0] == 1, source.choice([0, 8], 3_000), 4).astype(np.int32)
+    drawn = grown(earlier, rows, 9, categories=False).draw(earlier, rng("draw"))
+    assert np.array_equal(drawn == 4, rows == 4)
+
+
+def test_a_forest_does_not_depend_on_how_many_trees_grow_at_once(monkeypatch, make_table, made_schema):
+    forests = []
+    for workers in (1, 3):
+        monkeypatch.setattr(trees, "MOST_WORKERS", workers)
+        forests.append(TreesSynthesizer(TreesSettings(trees=3)).fit(make_table(400), made_schema, seed=1)._arrays())
+    assert all(np.array_equal(forests[0][name], forests[1][name]) for name in forests[0])
 
 
 def test_the_first_column_is_drawn_by_its_shares():
@@ -265,12 +354,14 @@ def test_whatever_is_read_can_be_drawn_from(data):
         {"low": np.array([2.0, 9.0])},
         {"step": np.array([-1.0, 0.0])},
         {"step": np.array([0.0])},
+        {"tilt": np.array([0.0, 51.0])},
+        {"tilt": np.array([np.nan, 0.0])},
         {"high": np.array([[1.0, 2.0]])},
         {"high": np.array([1, 2])},
     ],
 )
 def test_hostile_numbers_are_refused(change):
-    parts = {"low": np.array([0.0, 1.0]), "high": np.array([1.0, 2.0]), "step": np.zeros(2)}
+    parts = {"low": np.array([0.0, 1.0]), "high": np.array([1.0, 2.0]), "step": np.zeros(2), "tilt": np.zeros(2)}
     assert NumericStates.from_arrays(parts, missing=False).size == 2
     with pytest.raises(ValueError, match="numeric column"):
         NumericStates.from_arrays(parts | change, missing=False)
@@ -324,9 +415,7 @@ def test_a_model_keeps_no_row_and_no_single_amount(made):
     income = table["income"].drop_null().to_numpy()
     at = model._order.index("income")
     ends = np.concatenate([model._arrays()[f"{at}.{end}"] for end in ("low", "high")])
-    single = np.setdiff1d(income, [income.min(), income.max()])
-    # Midpoints of neighbouring cents may be a cent that somebody has.
-    assert np.isin(ends, single).mean() < 0.02
+    assert not np.isin(ends, income).any()
 
 
 def test_sampling_needs_numpy_alone(made, tmp_path):
@@ -339,6 +428,43 @@ def test_sampling_needs_numpy_alone(made, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "10"
+
+
+# --- The dial k ---
+
+
+def test_k_people_stand_behind_every_state_and_every_leaf(make_table, made_schema):
+    for k in (3, 40):
+        model = TreesSynthesizer(TreesSettings(k=k, trees=2)).fit(make_table(2_000), made_schema, seed=1)
+        for states, forest in zip(model._states, model._forests, strict=True):
+            assert np.diff(forest.before[forest.start]).min() >= k
+            held = np.bincount(forest.state, np.diff(forest.before), states.size)
+            assert held[held > 0].min() >= k * len(forest.root)  # Each tree counts all rows.
+
+
+def test_people_of_many_rows_count_once(make_table, made_schema):
+    schema = made_schema.model_copy(update={"customer": "id", "primary_key": None})
+    table = make_table(2_000)
+    owner = pa.array([f"A-{row // 4:06d}" for row in range(2_000)])
+    table = table.set_column(table.column_names.index("id"), "id", owner)
+    model = TreesSynthesizer(TreesSettings(k=5, trees=1)).fit(table, schema, seed=1)
+    # Any 17 rows belong to five people, if nobody has more than four.
+    assert min(np.diff(forest.before[forest.start]).min() for forest in model._forests) >= 17
+
+
+def test_a_table_of_fewer_than_k_people_is_refused(make_table, made_schema):
+    with pytest.raises(InvalidInputError, match=r"synthesizer\.k"):
+        TreesSynthesizer(TreesSettings(k=301)).fit(make_table(300), made_schema, seed=1)
+    assert TreesSynthesizer(TreesSettings(k=300)).fit(make_table(300), made_schema, seed=1)._order
+
+
+def test_small_tables_have_larger_leaves_unless_told(make_table, made_schema, made):
+    def leaf(rows: int, **given: int) -> int:
+        model = TreesSynthesizer(TreesSettings(trees=1, **given)).fit(make_table(rows), made_schema, seed=1)
+        return int(np.diff(model._forests[-1].before[model._forests[-1].start]).min())
+
+    assert leaf(700) >= 27
+    assert leaf(700, target_leaf_rows=12) < 27
 
 
 # --- The order, and large tables ------------------------------------------------------------------------------------
@@ -386,7 +512,6 @@ def test_a_large_table_is_learned_from_a_part_of_it(make_table, made_schema):
 def test_large_leaves_make_a_small_model(make_table, made_schema, made):
     coarse = TreesSettings(leaf_rows=200, few_values_leaf_rows=200, target_leaf_rows=200)
     small = TreesSynthesizer(coarse).fit(make_table(3_000), made_schema, seed=1)
-    assert all(len(a.start) <= len(b.start) for a, b in zip(small._forests, made[1]._forests, strict=True))
     assert sum(len(f.start) for f in small._forests) * 4 < sum(len(f.start) for f in made[1]._forests)
 
 

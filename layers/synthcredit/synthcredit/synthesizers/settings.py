@@ -17,13 +17,19 @@ class TreesSettings(Settings):
     """Settings of the `trees` family."""
 
     trees: Annotated[int, Field(ge=1, le=64, description="Trees a column; each row is drawn from one.")] = 8
-    leaf_rows: Annotated[int, Field(ge=2, le=10_000, description="Rows in a leaf for amounts, at least.")] = 5
+    k: Annotated[
+        int, Field(ge=2, le=10_000, description="People behind every state and leaf that the model keeps, at least.")
+    ] = 10
+    leaf_rows: Annotated[
+        int | None, Field(ge=2, le=10_000, description="Rows in a leaf for amounts, at least; default: by table size.")
+    ] = None
     few_values_leaf_rows: Annotated[
-        int, Field(ge=2, le=10_000, description="Rows in a leaf for columns of few values, at least.")
-    ] = 25
-    target_leaf_rows: Annotated[int, Field(ge=2, le=10_000, description="Rows in a leaf for the target, at least.")] = (
-        10
-    )
+        int | None,
+        Field(ge=2, le=10_000, description="Rows in a leaf for columns of few values; default: by table size."),
+    ] = None
+    target_leaf_rows: Annotated[
+        int | None, Field(ge=2, le=10_000, description="Rows in a leaf for the target; default: by table size.")
+    ] = None
     max_rows: Annotated[
         int, Field(ge=1_000, le=10_000_000, description="Rows learned from; of a larger table, a random subset.")
     ] = 100_000

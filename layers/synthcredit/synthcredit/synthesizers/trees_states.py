@@ -1,9 +1,14 @@
 """Columns as states, and states as values again: how `trees` sees a table.
 
 The states of a column have an order, so that a tree can split them by "at most". For numbers it is their own. A
-value that many rows share is a state of its own. All other values fall into quantile bins of several rows each and are
-spread anew inside their bin when they are drawn, so that no single value of a row is kept. Round amounts (hundreds,
+value that many people share is a state of its own. All other values fall into quantile bins of several people each and
+are spread anew inside their bin when they are drawn, so that no single value of a row is kept. Round amounts (hundreds,
 thousands) have bins of their own, because people lend and pay in round amounts.
+
+Nothing that fewer than ``k`` rows stand behind becomes a state: such a category, code or mass point is merged or
+replaced, a bin covers at least ``k`` rows, an end of the range is the mean of at least ``k`` values, and an edge
+between two bins lies at random in the gap between the values at it. Where people have several rows each, the caller
+raises ``k`` until that many rows must belong to as many people as are wanted.
 """
 
 from __future__ import annotations
@@ -19,12 +24,11 @@ from synthcredit.synthesizers.features import Discrete, Numeric
 
 MAX_BINS = 1000
 """Quantile bins of one column, at most."""
-MIN_BIN_ROWS = 10
-"""Rows that share a bin, at least: an edge then says little of any one row."""
 FEW_VALUES = 32
 """A column of no more values than this is a list of codes or counts: each value is a state."""
 AMOUNT_STEPS = tuple(10.0**power for power in range(-3, 9))
 TIME_STEPS = (60.0, 3600.0, 86_400.0)
+_MOST_TILT = 50.0
 _EXCESS = 3.0
 """How many times more multiples of a step than chance there must be for them to have bins of their own."""
 
@@ -79,9 +83,12 @@ class NumericStates:
     Parameters
     ----------
     low, high
-        Shape (k,), float64. Between these a value of each state lies; equal where the state is one value.
+        Shape (s,), float64. Between these a value of each state lies; equal where the state is one value.
     step
-        Shape (k,), float64. Values are multiples of this; 0 where any value will do.
+        Shape (s,), float64. Values are multiples of this; 0 where any value will do.
+    tilt
+        Shape (s,), float64, from -50 to 50. How values lie between the ends: 0 evenly, above 0 more of them near
+        ``low``, as a truncated exponential distribution of that rate.
     missing
         Whether values may be missing.
     """
@@ -89,6 +96,7 @@ class NumericStates:
     low: Floats
     high: Floats
     step: Floats
+    tilt: Floats
     missing: bool
 
     @property
@@ -98,7 +106,7 @@ class NumericStates:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the states as arrays by name."""
-        return {"low": self.low, "high": self.high, "step": self.step}
+        return {"low": self.low, "high": self.high, "step": self.step, "tilt": self.tilt}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], missing: bool) -> Self:
@@ -109,37 +117,45 @@ class NumericStates:
         ValueError, KeyError
             An array is missing, or they do not fit together.
         """
-        low, high, step = parts = arrays["low"], arrays["high"], arrays["step"]
+        low, high, step, tilt = parts = arrays["low"], arrays["high"], arrays["step"], arrays["tilt"]
         if any(part.dtype != np.float64 or part.shape != (len(low),) for part in parts):
             raise ValueError("the states of a numeric column do not fit together")
         if not all(np.isfinite(part).all() for part in parts) or (low > high).any() or (step < 0).any():
             raise ValueError("the states of a numeric column are out of order")
-        return cls(low, high, step, missing)
+        if (np.abs(tilt) > _MOST_TILT).any():
+            raise ValueError("the states of a numeric column are too steep")
+        return cls(low, high, step, tilt, missing)
 
     def draw(self, states: Codes, rng: np.random.Generator) -> Numeric:
-        """Draw a value for each state: evenly inside its bin, above 0 evenly on a log scale.
+        """Draw a value for each state, between its ends as its tilt says.
 
         Parameters
         ----------
         states
             Shape (n,), each below `size`.
         """
-        share = rng.random(len(states))
+        share = _tilted(rng.random(len(states)), np.append(self.tilt, 0.0)[states])
         # Missing is the last state, so it finds NaN behind the ends of the bins.
         low, high, step = (np.append(part, np.nan)[states] for part in (self.low, self.high, self.step))
-        above = low > 0
-        # In logarithms, because the ratio of the ends overflows where a bin begins at next to nothing.
-        log_low, log_high = (np.log(end, out=np.zeros_like(end), where=above) for end in (low, high))
-        drawn = np.where(above, np.exp(log_low + (log_high - log_low) * share), low + (high - low) * share)
-        drawn = np.clip(drawn, low, high)
+        # Weighted, because the difference of the ends may overflow.
+        drawn = np.clip(low * (1.0 - share) + high * share, low, high)
         whole = np.round(np.divide(drawn, step, out=np.zeros_like(drawn), where=step > 0)) * step
         return Numeric(np.where(step > 0, whole, drawn))
+
+
+def _tilted(share: Floats, tilt: Floats) -> Floats:
+    """Turn even shares into those of an exponential distribution cut off at 1: the inverse of its distribution."""
+    steep = np.where(np.abs(tilt) < 1e-6, 1e-6, tilt)
+    bent: Floats = -np.log1p(share * np.expm1(-steep)) / steep
+    return bent
 
 
 States = CategoryStates | NumericStates
 
 
-def learn_categories(feature: Discrete, reference: Floats | None) -> tuple[CategoryStates, Codes]:
+def learn_categories(
+    feature: Discrete, reference: Floats | None, *, k: int, rng: np.random.Generator
+) -> tuple[CategoryStates, Codes]:
     """Find an order of the categories of a column.
 
     Parameters
@@ -148,63 +164,140 @@ def learn_categories(feature: Discrete, reference: Floats | None) -> tuple[Categ
         The column.
     reference
         Shape (n,). Categories are ordered by their mean of this; None keeps the order of the schema.
+    k
+        Rows of a category that fewer rows have take that of another row, drawn at random.
+    rng
+        What is drawn from.
 
     Returns
     -------
     states, rows
         The states, and the state of each row, shape (n,), int32.
     """
+    codes = feature.codes
+    common = np.bincount(codes, minlength=feature.size) >= k
+    rare = ~common[codes]
+    if rare.any():
+        # Where no category is common, any of the schema's is as good: that says nothing of anybody.
+        pool = codes[~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
+        codes = codes.copy()
+        codes[rare] = rng.choice(pool, int(rare.sum()))
     if reference is None:
         code = np.arange(feature.size, dtype=np.int32)
     else:
-        rows = np.bincount(feature.codes, minlength=feature.size)
-        means = np.bincount(feature.codes, reference, feature.size) / np.maximum(rows, 1)
+        rows = np.bincount(codes, minlength=feature.size)
+        means = np.bincount(codes, reference, feature.size) / np.maximum(rows, 1)
         code = np.argsort(means, kind="stable").astype(np.int32)
-    return CategoryStates(code), np.argsort(code).astype(np.int32)[feature.codes]
+    return CategoryStates(code), np.argsort(code).astype(np.int32)[codes]
 
 
 def learn_numbers(
-    values: Floats, special: Sequence[float] = (), steps: Sequence[float] = AMOUNT_STEPS
+    values: Floats,
+    special: Sequence[float] = (),
+    steps: Sequence[float] = AMOUNT_STEPS,
+    *,
+    k: int,
+    rng: np.random.Generator,
 ) -> tuple[NumericStates, Codes]:
     """Find the states of a numeric column.
 
     Parameters
     ----------
     values
-        Shape (n,), float64; NaN is missing.
+        Shape (n,), float64, ``n`` at least ``k``; NaN is missing.
     special
-        Values that carry a meaning of their own, however few rows have them.
+        Values that carry a meaning of their own, where at least ``k`` rows have them.
     steps
         What values may be multiples of, ascending.
+    k
+        Rows behind each state, at least.
+    rng
+        What edges, and values in the place of rare codes, are drawn from.
 
     Returns
     -------
     states, rows
         The states, and the state of each row, shape (n,), int32.
     """
+    values = _without_rare_codes(values, special, k, rng)
     missing = np.isnan(values)
     distinct, place, counts = np.unique(values[~missing], return_inverse=True, return_counts=True)
-    bin_rows = max(MIN_BIN_ROWS, -(-counts.sum() // MAX_BINS))
-    alone = (counts >= 2 * bin_rows) | np.isin(distinct, special) | (len(distinct) <= FEW_VALUES)
+    bin_rows = max(k, -(-counts.sum() // MAX_BINS))
+    few = len(distinct) <= FEW_VALUES
+    alone = (counts >= k) & ((counts >= 2 * bin_rows) | np.isin(distinct, special) | few)
+    if alone.any() and (few or counts[~alone].sum() < k):
+        place = _nearest(distinct, alone)[place]
+        counts = np.bincount(place, minlength=len(distinct))
 
     state = np.arange(len(distinct))
-    low, high, step = distinct.copy(), distinct.copy(), np.zeros(len(distinct))
+    low, high, step, tilt = distinct.copy(), distinct.copy(), np.zeros(len(distinct)), np.zeros(len(distinct))
     for size, members in _by_roundness(distinct, np.where(alone, 0, counts), bin_rows, steps):
         first = members[_first_of_bins(counts[members], bin_rows)]
         state[members] = first[np.searchsorted(first, members, side="right") - 1]
-        ends = distinct[members]
-        inner = np.searchsorted(members, first)[1:]
-        edges = (ends[inner - 1] + ends[inner]) / 2
-        low[first] = np.append(ends[0], edges)
-        high[first] = np.append(edges, ends[-1])
+        ends, inner = distinct[members], np.searchsorted(members, first)[1:]
+        # Weighted, because the difference of two values may overflow.
+        share = rng.random(len(inner))
+        edges = ends[inner - 1] * (1.0 - share) + ends[inner] * share
+        rows = np.repeat(ends, counts[members])
+        low[first] = np.append(rows[:k].mean(), edges)
+        high[first] = np.append(edges, rows[-k:].mean())
         step[first] = size
-    used = np.unique(state)
+        within = np.clip(ends, low[state[members]], high[state[members]])
+        tilt[first] = _tilts(low[first], high[first], within, counts[members], np.searchsorted(first, state[members]))
+    used = np.unique(state[place])
     order = used[np.argsort(low[used] + high[used], kind="stable")]
     rank = np.empty(len(distinct), dtype=np.int32)
     rank[order] = np.arange(len(order))
-    rows = np.full(len(values), len(order), dtype=np.int32)
-    rows[~missing] = rank[state[place]]
-    return NumericStates(low[order], high[order], step[order], bool(missing.any())), rows
+    rows_of = np.full(len(values), len(order), dtype=np.int32)
+    rows_of[~missing] = rank[state[place]]
+    return NumericStates(low[order], high[order], step[order], tilt[order], bool(missing.any())), rows_of
+
+
+def _without_rare_codes(values: Floats, special: Sequence[float], k: int, rng: np.random.Generator) -> Floats:
+    """Give rows of a code that fewer than ``k`` rows have, missing included, the value of another row."""
+    missing = np.isnan(values)
+    rare = missing & (missing.sum() < k)
+    for code in special:
+        of_code = values == code
+        rare |= of_code & (of_code.sum() < k)
+    pool = values[~rare & ~missing]
+    if len(pool) < k:
+        # Too few rows have a value at all to learn from, so none has; codes without missing ones become bins.
+        return np.full(len(values), np.nan) if missing.any() else values
+    changed = values.copy()
+    changed[rare] = rng.choice(pool, int(rare.sum()))
+    return changed
+
+
+def _nearest(distinct: Floats, alone: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each value the position of the nearest one that is a state of its own."""
+    chosen = np.flatnonzero(alone)
+    middles = distinct[chosen][:-1] / 2 + distinct[chosen][1:] / 2
+    return chosen[np.searchsorted(middles, distinct)]
+
+
+def _tilts(low: Floats, high: Floats, values: Floats, counts: NDArray[np.int64], of: NDArray[np.int64]) -> Floats:
+    """Return for each bin the rate at which an exponential distribution cut off at its ends has its values' mean.
+
+    Parameters
+    ----------
+    low, high
+        Shape (bins,).
+    values, counts, of
+        Shape (values,). What lies in the bins, how often, and in which.
+    """
+    width = high - low
+    usable = (width > 0) & np.isfinite(width)
+    share = np.divide(values - low[of], width[of], out=np.full(len(values), 0.5), where=usable[of])
+    mean = np.bincount(of, share * counts, len(low)) / np.bincount(of, counts, len(low))
+    least, most = np.full(len(low), -_MOST_TILT), np.full(len(low), _MOST_TILT)
+    for _ in range(40):  # The mean falls as the rate rises, so halving the interval finds it.
+        middle = (least + most) / 2
+        steep = np.where(np.abs(middle) < 1e-6, 1e-6, middle)
+        above = 1 / steep - 1 / np.expm1(steep) > mean
+        least, most = np.where(above, middle, least), np.where(above, most, middle)
+    tilt: Floats = np.where(usable, (least + most) / 2, 0.0)
+    return tilt
 
 
 def _by_roundness(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synthcredit.ports import World
 from synthcredit.steps.standing import noting_failure
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers.fitting import Progress, silent
 
 STEPS = ("train", "generate", "assess", "publish")
 

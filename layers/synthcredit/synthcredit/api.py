@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from synthcredit.local.workflow import Listener
     from synthcredit.steps.assess_files import Files
     from synthcredit.steps.compare_files import Comparison
-    from synthcredit.synthesizers.protocol import Progress, Synthesizer
+    from synthcredit.synthesizers.fitting import Progress
+    from synthcredit.synthesizers.protocol import Synthesizer
 
     Data: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
@@ -283,7 +284,7 @@ def train(
     """Train a model and register it; returns its card. A model that was made from just this is returned as it is."""
     from synthcredit.steps.plan import plan_training
     from synthcredit.steps.train import train_model
-    from synthcredit.synthesizers.protocol import silent
+    from synthcredit.synthesizers.fitting import silent
 
     place = _home(home)
     source = DatasetSource(
@@ -338,7 +339,7 @@ def assess(
         What was given cannot be compared, or the holdout is contaminated; every problem found, each with its fix.
     """
     from synthcredit.steps.assess_files import assess_files
-    from synthcredit.synthesizers.protocol import silent
+    from synthcredit.synthesizers.fitting import silent
 
     asked, level = _gate(gate), _level(evidence)
     files = _files(real, synthetic, holdout, target=target, schema=schema, home=_home(home))
@@ -380,7 +381,7 @@ def assess_tables(
         Tables are missing or cannot be compared, or a holdout is contaminated; every problem found, each with its fix.
     """
     from synthcredit.steps import assess_tables as step
-    from synthcredit.synthesizers.protocol import silent
+    from synthcredit.synthesizers.fitting import silent
 
     asked, level = _gate(gate), _level(evidence)
     files = _files(real, synthetic, holdout, target=None, schema=None, home=default_home())
@@ -495,7 +496,7 @@ def audit(
     """
     from synthcredit.evidence.audit import Release
     from synthcredit.steps.audit_files import AuditRequest, audit_files
-    from synthcredit.synthesizers.protocol import silent
+    from synthcredit.synthesizers.fitting import silent
 
     if release not in tuple(Release):
         raise InvalidInputError(Problem("release", f"'{release}' cannot be released", "Give rows or model."))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from synthcredit.evidence import attacks
 from synthcredit.evidence.attacks import measure, quasi_identifiers, residual_risk
 from synthcredit.evidence.model import Figure, Unit
-from synthcredit.evidence.sides import Sides, rows_of, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of, take
 
 RNG = np.random.default_rng
 RISKS = (Figure.ATTRIBUTE_RISK, Figure.SINGLING_OUT_RISK, Figure.LINKABILITY_RISK)

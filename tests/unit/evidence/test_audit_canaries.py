@@ -5,9 +5,9 @@ import pytest
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
 from synthcredit.evidence.audit_canaries import RECOMBINATIONS, look_for, make_up, measure, share_of, with_inserted
 from synthcredit.evidence.nearest import fit_space
-from synthcredit.evidence.sides import Sides, rows_of, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric, rows_of, take
 
 RNG = np.random.default_rng
 

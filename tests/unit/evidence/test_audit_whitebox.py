@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from synthcredit.evidence.audit_whitebox import count_found, measure, own_values, states_of, trees_log_likelihood
 from synthcredit.evidence.nearest import fit_space
-from synthcredit.evidence.sides import Sides, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers import modelfile
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric, take
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees import TreesSynthesizer
 from synthcredit.synthesizers.trees_states import learn_numbers

@@ -12,9 +12,9 @@ from synthcredit.evidence import coverage
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.coverage import coordinates, measure
 from synthcredit.evidence.model import Figure
-from synthcredit.evidence.sides import Sides, fit_bins, rows_of, take
+from synthcredit.evidence.sides import Sides, fit_bins
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric, rows_of, take
 
 FIGURES = {
     Figure.ALPHA_PRECISION, Figure.BETA_RECALL, Figure.MISSING_PATTERNS, Figure.TAILS, Figure.TOP_DECILE,

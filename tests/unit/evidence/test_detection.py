@@ -11,9 +11,9 @@ from sklearn.metrics import roc_auc_score
 from synthcredit.evidence import detection
 from synthcredit.evidence.detection import as_numbers, c2st, cross_validated, delong, measure
 from synthcredit.evidence.model import Figure, Unit
-from synthcredit.evidence.sides import Sides, rows_of
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric, rows_of
 
 FIGURES = {Figure.C2ST_LOGISTIC, Figure.C2ST_BOOSTED, Figure.DETECTION_TRAIN}
 

@@ -11,9 +11,9 @@ from synthcredit.datasets.schema import TableSchema
 from synthcredit.evidence import nearest as module
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
 from synthcredit.evidence.nearest import fit_space, found_at, measure, nearest
-from synthcredit.evidence.sides import Sides, rows_of, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of, take
 
 RNG = np.random.default_rng
 FIGURES = (

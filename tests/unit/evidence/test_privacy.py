@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from synthcredit.evidence.model import Figure
 from synthcredit.evidence.privacy import excess_interval, measure, row_hashes
-from synthcredit.evidence.sides import Sides, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric, take
 
 RNG = np.random.default_rng
 

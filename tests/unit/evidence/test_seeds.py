@@ -4,8 +4,9 @@ import pytest
 from synthcredit.evidence import seeds
 from synthcredit.evidence.assess import assess
 from synthcredit.evidence.model import Figure, Measure
-from synthcredit.evidence.sides import Sides, rows_of
+from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.features import rows_of
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from synthcredit.evidence.sides import MIN_ROWS, Sides, cut, draw, fit_bins, rows_of, take
-from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.evidence.sides import MIN_ROWS, Sides, cut, draw, fit_bins
+from synthcredit.synthesizers.features import Discrete, Numeric, rows_of, take
 
 FLOATS = arrays.arrays(
     np.float64, st.integers(1, 60), elements=st.one_of(st.floats(-1e6, 1e6), st.just(np.nan), st.just(0.0))

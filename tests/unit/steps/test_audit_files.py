@@ -14,11 +14,10 @@ from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, StoppedError
 from synthcredit.evidence.audit import Audit, Release
 from synthcredit.evidence.model import Status
-from synthcredit.evidence.sides import rows_of, take
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.steps.audit_files import CANARY_MODELS, AuditRequest, _units, audit_files
 from synthcredit.synthesizers import registry
-from synthcredit.synthesizers.features import Discrete
+from synthcredit.synthesizers.features import Discrete, rows_of, take
 from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.registry import Family
 from synthcredit.synthesizers.settings import Settings
@@ -31,9 +30,9 @@ class _Kept(Synthesizer):
 
     fits = 0
 
-    def _fit(self, features, *, seed, progress):
+    def _fit(self, features, fitting):
         type(self).fits += 1
-        progress(0.5, "half way")
+        fitting.progress(0.5, "half way")
         self._rows = features
 
     def _config(self):
@@ -48,7 +47,7 @@ class Memory(_Kept):
 
     name = "memory"
 
-    def _draw(self, rng):
+    def _draw(self, rng, given):
         return take(self._rows, rng.integers(0, rows_of(self._rows), BLOCK_ROWS))
 
     def _arrays(self):
@@ -60,7 +59,7 @@ class Margins(_Kept):
 
     name = "margins"
 
-    def _draw(self, rng):
+    def _draw(self, rng, given):
         n = rows_of(self._rows)
         return {name: take({name: f}, rng.integers(0, n, BLOCK_ROWS))[name] for name, f in self._rows.items()}
 

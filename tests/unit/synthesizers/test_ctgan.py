@@ -22,7 +22,7 @@ from synthcredit.synthesizers import codec, ctgan_network, modelfile
 from synthcredit.synthesizers.ctgan import CtganSynthesizer
 from synthcredit.synthesizers.ctgan_network import Network, Part
 from synthcredit.synthesizers.features import Discrete, Numeric
-from synthcredit.synthesizers.protocol import silent
+from synthcredit.synthesizers.fitting import silent
 from synthcredit.synthesizers.settings import CtganSettings
 
 REPOSITORY = Path(__file__).parents[3]

@@ -10,7 +10,8 @@ from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError, Problem, StoppedError
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.synthesizers import registry
-from synthcredit.synthesizers.protocol import MIN_ROWS, silent
+from synthcredit.synthesizers.fitting import silent
+from synthcredit.synthesizers.protocol import MIN_ROWS
 
 # Small enough to train within a test; `packages` are what the family trains with.
 QUICK = {

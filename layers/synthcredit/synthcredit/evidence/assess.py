@@ -33,7 +33,7 @@ from synthcredit.evidence.scores import score
 from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers.fitting import Progress, silent
 
 MAX_ROWS = 100_000
 """Real rows a side that are measured; of larger ones a drawn sample; copies are looked for in all training rows."""

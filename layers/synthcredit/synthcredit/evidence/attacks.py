@@ -19,8 +19,8 @@ from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
 from synthcredit.evidence.privacy import excess_interval, row_hashes, wilson
-from synthcredit.evidence.sides import MIN_ROWS, Bin, Sides, cut, draw, fit_bins, rows_of, take
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.evidence.sides import MIN_ROWS, Bin, Sides, cut, draw, fit_bins
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take
 
 MAX_ATTACKS = 2_000
 """People attacked a side, and predicates a kind: +-.02 on a share. Anonymeter takes 500."""

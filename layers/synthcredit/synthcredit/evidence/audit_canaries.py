@@ -20,10 +20,9 @@ from synthcredit.datasets.schema import TableSchema
 from synthcredit.evidence.audit import CanaryResult, Estimate
 from synthcredit.evidence.audit_shadow import estimate, statistics
 from synthcredit.evidence.nearest import Space, nearest
-from synthcredit.evidence.sides import rows_of, take
 from synthcredit.evidence.utility import resamples
 from synthcredit.synthesizers.codec import decode, encode
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take
 
 Matrix = NDArray[np.float64]
 Positions = NDArray[np.int64]

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from synthcredit.evidence.audit import Estimate, ShadowResult
 from synthcredit.evidence.nearest import Space, found_at, nearest
-from synthcredit.evidence.sides import rows_of, take
 from synthcredit.evidence.utility import auc, resamples
-from synthcredit.synthesizers.features import Features
+from synthcredit.synthesizers.features import Features, rows_of, take
 
 Matrix = NDArray[np.float64]
 Inside = NDArray[np.bool_]

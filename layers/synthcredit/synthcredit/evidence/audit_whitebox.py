@@ -12,9 +12,9 @@ from synthcredit.evidence.audit import Estimate, WhiteboxResult
 from synthcredit.evidence.audit_shadow import estimate
 from synthcredit.evidence.nearest import Space, nearest
 from synthcredit.evidence.privacy import excess_interval
-from synthcredit.evidence.sides import draw, rows_of
+from synthcredit.evidence.sides import draw
 from synthcredit.evidence.utility import auc, resamples
-from synthcredit.synthesizers.features import Discrete, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of
 from synthcredit.synthesizers.modelfile import Content
 from synthcredit.synthesizers.trees_forest import Codes, Forest
 from synthcredit.synthesizers.trees_states import CategoryStates, NumericStates

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from synthcredit.datasets.schema import Dtype, Kind, TableSchema
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
-from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins, rows_of, take
+from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins
 from synthcredit.evidence.utility import (
     MIN_OF_A_CLASS,
     Predictor,
@@ -34,7 +34,7 @@ from synthcredit.evidence.utility import (
     trained,
     with_interval,
 )
-from synthcredit.synthesizers.features import Discrete, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of, take
 
 MAX_ROWS = 20_000
 """Rows a side at most: the AUC of a credit model is then sure to .005, and a bootstrap of it takes half a second."""

@@ -31,9 +31,8 @@ from scipy.special import gammaln
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence.privacy import row_hashes
-from synthcredit.evidence.sides import rows_of, take
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Discrete, Features
+from synthcredit.synthesizers.features import Discrete, Features, rows_of, take
 
 MIN_EQUAL = 5
 """Fewer equal rows than this change no figure, and may be chance."""

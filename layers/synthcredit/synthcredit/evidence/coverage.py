@@ -16,9 +16,9 @@ from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.evidence.aggregates import MIN_CELL, MISSING, OTHER
 from synthcredit.evidence.fidelity import joint_of, similarity
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
-from synthcredit.evidence.sides import MIN_ROWS, Bin, Sides, cut, draw, fit_bins, rows_of, take
+from synthcredit.evidence.sides import MIN_ROWS, Bin, Sides, cut, draw, fit_bins
 from synthcredit.evidence.utility import outcome
-from synthcredit.synthesizers.features import Discrete, Feature, Features
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take
 
 NEIGHBOUR_ROWS = 10_000
 """Rows a side among which nearest neighbours are looked for: time grows with their square."""

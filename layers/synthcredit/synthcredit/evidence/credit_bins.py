@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from synthcredit.datasets.schema import Column, Kind, TableSchema, storage_name
 from synthcredit.evidence.aggregates import MIN_CELL, MISSING, OTHER
 from synthcredit.evidence.model import Figure
-from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins, take
+from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins
 from synthcredit.evidence.utility import MIN_OF_A_CLASS, outcome, prepare
-from synthcredit.synthesizers.features import Discrete, Feature, Features
+from synthcredit.synthesizers.features import Discrete, Feature, Features, take
 
 MAX_ROWS = 30_000
 """Rows a side: information values of ten bins are sure to the second digit, and 200 resamples take 50 MB."""

@@ -20,9 +20,9 @@ from synthcredit.evidence.credit_bins import MAX_ROWS, Flags, Judged, States, Ve
 from synthcredit.evidence.credit_scorecard import wilson
 from synthcredit.evidence.fidelity import jackknife_error
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
-from synthcredit.evidence.sides import Sides, draw, rows_of, take
+from synthcredit.evidence.sides import Sides, draw
 from synthcredit.evidence.utility import outcome, prepare
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take
 
 Found = tuple[tuple[Measure, ...], tuple[Detail, ...]]
 

@@ -15,8 +15,8 @@ from sdmetrics.single_column import KSComplement, TVComplement
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.evidence.model import Figure, Measure
-from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins, rows_of
-from synthcredit.synthesizers.features import Discrete, Features
+from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins
+from synthcredit.synthesizers.features import Discrete, Features, rows_of
 
 MAX_REPORT_COLUMNS = 60
 """SDMetrics' reports go through pairs one by one in pandas: above this many columns they are left out."""

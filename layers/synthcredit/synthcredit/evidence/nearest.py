@@ -21,9 +21,9 @@ from threadpoolctl import threadpool_limits
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.model import Detail, Figure, Measure, Unit
-from synthcredit.evidence.sides import MIN_ROWS, Sides, draw, rows_of, take
+from synthcredit.evidence.sides import MIN_ROWS, Sides, draw
 from synthcredit.evidence.utility import auc, by_score, resamples
-from synthcredit.synthesizers.features import Discrete, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of, take
 
 MIN_CONTROLS = 1_000
 """Below this many controls, 1 % of them are fewer than ten rows, and a rate at 1 % is noise."""

@@ -19,9 +19,9 @@ from synthcredit.evidence.assess import MAX_ROWS
 from synthcredit.evidence.fidelity import associations
 from synthcredit.evidence.model import Evidence
 from synthcredit.evidence.plots import Drawing
-from synthcredit.evidence.sides import draw, fit_bins, rows_of
+from synthcredit.evidence.sides import draw, fit_bins
 from synthcredit.randomness import generator
-from synthcredit.synthesizers.features import Features
+from synthcredit.synthesizers.features import Features, rows_of
 
 MAX_MAP = 40
 """Columns up to which associations are drawn; of more, the target and the least faithful ones."""

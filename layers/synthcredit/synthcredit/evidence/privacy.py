@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synthcredit.evidence.model import Figure, Measure, Unit
-from synthcredit.evidence.sides import Sides, draw, rows_of
-from synthcredit.synthesizers.features import Discrete, Features
+from synthcredit.evidence.sides import Sides, draw
+from synthcredit.synthesizers.features import Discrete, Features, rows_of
 
 CONFIDENCE_Z = 2.326
 """One-sided 99 %: of a hundred good datasets one is stopped by chance."""

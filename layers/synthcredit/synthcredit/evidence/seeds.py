@@ -9,9 +9,9 @@ import numpy as np
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.evidence import fidelity, nearest, privacy, utility
 from synthcredit.evidence.model import Detail, Figure, Measure
-from synthcredit.evidence.sides import Sides, draw, rows_of
+from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
-from synthcredit.synthesizers.features import Features
+from synthcredit.synthesizers.features import Features, rows_of
 
 SEEDS = 3
 """Generations that are compared, the delivered one among them."""

@@ -8,27 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take
 
 MIN_ROWS = 50
 """Fewer rows than this on any side say nothing: the measure is not judged."""
 _BINS = 10
 _MAX_STATES = 20
-
-
-def rows_of(features: Features) -> int:
-    """Return the number of rows; 0 where there is no column."""
-    return next((len(_array(feature)) for feature in features.values()), 0)
-
-
-def take(features: Features, index: NDArray[np.int64]) -> Features:
-    """Return some rows, in the order of ``index``, shape (m,)."""
-    return {
-        name: Discrete(feature.codes[index], feature.size)
-        if isinstance(feature, Discrete)
-        else Numeric(feature.values[index])
-        for name, feature in features.items()
-    }
 
 
 def draw(features: Features, rows: int, rng: np.random.Generator) -> Features:
@@ -116,7 +101,3 @@ def _cut(feature: Feature, how: Bin) -> NDArray[np.int64]:
     assert how.edges is not None  # noqa: S101
     states = np.searchsorted(how.edges, feature.values, side="right")
     return np.where(np.isnan(feature.values), how.size - 1, states).astype(np.int64)
-
-
-def _array(feature: Feature) -> NDArray[np.generic]:
-    return feature.codes if isinstance(feature, Discrete) else feature.values

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from synthcredit.datasets.schema import Kind, TableSchema
 from synthcredit.evidence.model import Figure, Measure, Unit
-from synthcredit.evidence.sides import Sides, draw, rows_of, take
-from synthcredit.synthesizers.features import Discrete, Feature, Features
+from synthcredit.evidence.sides import Sides, draw
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take
 
 MIN_OF_A_CLASS = 10
 """A class with fewer holdout rows than this has no AUC worth the name."""

@@ -25,7 +25,7 @@ from synthcredit.local.world import open_world
 from synthcredit.ports import World
 from synthcredit.steps.files import job_key, job_prefix
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers.protocol import Progress
+from synthcredit.synthesizers.fitting import Progress
 
 Listener = Callable[[str, float, str], None]
 """Hears of progress: the step, the fraction done, and what is being done."""

@@ -29,7 +29,8 @@ from synthcredit.steps.generate import ShardResult, result_key
 from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
-from synthcredit.synthesizers.protocol import Progress, load_model, silent
+from synthcredit.synthesizers.fitting import Progress, silent
+from synthcredit.synthesizers.protocol import load_model
 
 PROOF_ROWS = 10_000
 """Rows that are measured at the least: what a few rows show is mostly chance, so the model shows more of them."""

@@ -26,7 +26,7 @@ from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import now
 from synthcredit.packages import versions
 from synthcredit.randomness import generator
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers.fitting import Progress, silent
 
 CUT_BY_US = (
     "No holdout was given, so the real rows were cut 70/30 here. Whoever made the synthetic data may have trained on "

@@ -14,7 +14,7 @@ from synthcredit.evidence.relations import Pair, RelationEvidence, TablesEvidenc
 from synthcredit.evidence.relations import passed as relations_passed
 from synthcredit.randomness import generator
 from synthcredit.steps.assess_files import CUT_BY_US, Files, Table, assess_table, read_tables
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers.fitting import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,16 @@ from synthcredit.evidence import audit_canaries, audit_shadow, audit_whitebox
 from synthcredit.evidence.audit import Audit, CanaryResult, Release, WhiteboxResult, audit_notes, judge
 from synthcredit.evidence.audit_report import write_audit
 from synthcredit.evidence.nearest import Space, fit_space
-from synthcredit.evidence.sides import Sides, take
+from synthcredit.evidence.sides import Sides
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import now
 from synthcredit.packages import versions
 from synthcredit.randomness import generator
 from synthcredit.synthesizers import modelfile, registry
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.features import Features
-from synthcredit.synthesizers.protocol import Progress, Synthesizer, silent
+from synthcredit.synthesizers.features import Features, take
+from synthcredit.synthesizers.fitting import Progress, silent
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import Settings
 
 REPEATS = (1, 8)

@@ -15,7 +15,7 @@ from synthcredit.steps.plan import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.card import ModelCard
-from synthcredit.synthesizers.protocol import Progress, silent
+from synthcredit.synthesizers.fitting import Progress, silent
 
 LIFETIME = timedelta(days=365)
 """How long a model is reused: populations drift, and models of them are reviewed yearly."""

@@ -40,7 +40,8 @@ from synthcredit.synthesizers.copula_margins import (
     learn_choice,
 )
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.protocol import Progress, Synthesizer
+from synthcredit.synthesizers.fitting import Fitting
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import CopulaSettings
 
 _MOST_CLASSES = 10
@@ -97,7 +98,8 @@ class CopulaSynthesizer(Synthesizer):
     _chances: NDArray[np.float64]
     _copulas: list[Copula]
 
-    def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
+    def _fit(self, features: Features, fitting: Fitting) -> None:
+        seed, progress = fitting.seed, fitting.progress
         k, bins = self.settings.k, self.settings.bins
         found, self._specials = latents(features, self.schema, k)
         rows = len(found[0])
@@ -122,7 +124,7 @@ class CopulaSynthesizer(Synthesizer):
             self._copulas = list(_copulas(learned, self._chances))
         progress(1.0, "correlations")
 
-    def _draw(self, rng: np.random.Generator) -> Features:
+    def _draw(self, rng: np.random.Generator, given: Features) -> Features:
         noise = rng.standard_normal((len(self._copulas[0].margins), BLOCK_ROWS), dtype=np.float32)
         chosen = np.searchsorted(self._chances.cumsum()[:-1], rng.random(BLOCK_ROWS), side="right")
         by_class = np.argsort(chosen, kind="stable")

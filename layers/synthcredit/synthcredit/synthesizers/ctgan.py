@@ -33,7 +33,8 @@ from synthcredit.errors import MissingPackageError, Problem
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.synthesizers.ctgan_network import Network, Part, read_outputs
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.protocol import Progress, Synthesizer
+from synthcredit.synthesizers.fitting import Fitting
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import CtganSettings
 
 _PIECE_ROWS = 1024
@@ -88,7 +89,8 @@ class CtganSynthesizer(Synthesizer):
             raise ValueError("the network's outputs do not fit to the columns")
         self._parts, self._network = parts, network
 
-    def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
+    def _fit(self, features: Features, fitting: Fitting) -> None:
+        seed, progress = fitting.seed, fitting.progress
         try:
             from synthcredit.synthesizers import ctgan_training
         except ModuleNotFoundError as error:
@@ -102,7 +104,7 @@ class CtganSynthesizer(Synthesizer):
             ) from None
         self.adopt(*ctgan_training.train(features, self.schema, self.settings, seed=seed, progress=progress))
 
-    def _draw(self, rng: np.random.Generator) -> Features:
+    def _draw(self, rng: np.random.Generator, given: Features) -> Features:
         # One thread: sums differ in their last bits with the number of threads, and a shard is one process of several.
         with _BLAS.limit(limits=1, user_api="blas"):
             pieces = [self._draw_piece(rng) for _ in range(BLOCK_ROWS // _PIECE_ROWS)]

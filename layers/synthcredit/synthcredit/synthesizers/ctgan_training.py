@@ -28,7 +28,7 @@ from synthcredit.randomness import generator
 from synthcredit.synthesizers.ctgan_calibration import calibrate
 from synthcredit.synthesizers.ctgan_network import Network, Part
 from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.protocol import Progress
+from synthcredit.synthesizers.fitting import Progress
 from synthcredit.synthesizers.settings import CtganSettings
 
 MAX_UNITS = 10_000

@@ -5,8 +5,9 @@ The schema alone decides both ways, so that nothing has to be fitted or kept bes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +45,37 @@ class Numeric:
 Feature = Discrete | Numeric
 Features = Mapping[str, Feature]
 """Features by column name: the learned columns of one table, in schema order, all of one length."""
+
+
+def take(features: Features, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Features:
+    """Return some of the rows, by index or by mask."""
+    return {name: take_one(feature, rows) for name, feature in features.items()}
+
+
+def take_one(feature: Feature, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Feature:
+    """Return some of a column's rows, by index or by mask."""
+    if isinstance(feature, Discrete):
+        return Discrete(feature.codes[rows], feature.size)
+    return Numeric(feature.values[rows])
+
+
+def join(pieces: Sequence[Features]) -> Features:
+    """Return rows under each other; all pieces have the same columns."""
+    return {name: _join([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _join(parts: Sequence[Feature]) -> Feature:
+    first = parts[0]
+    if isinstance(first, Discrete):
+        return Discrete(np.concatenate([values_of(part) for part in parts]), first.size)
+    return Numeric(np.concatenate([values_of(part) for part in parts]))
+
+
+def values_of(feature: Feature) -> NDArray[Any]:
+    """Return the codes or the values of a column, shape (n,)."""
+    return feature.codes if isinstance(feature, Discrete) else feature.values
+
+
+def rows_of(features: Features) -> int:
+    """Return the number of rows; 0 where there is no column."""
+    return next((len(values_of(feature)) for feature in features.values()), 0)

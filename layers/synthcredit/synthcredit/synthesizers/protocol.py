@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.errors import Problem, raise_all
+from synthcredit.errors import InvalidInputError, Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import modelfile, registry
-from synthcredit.synthesizers.codec import decode, encode
-from synthcredit.synthesizers.features import Features
+from synthcredit.synthesizers.codec import decode, encode, encode_known, keep_known
+from synthcredit.synthesizers.conditions import Steering
+from synthcredit.synthesizers.features import Features, rows_of, take
+from synthcredit.synthesizers.fitting import Checkpoints, Fitting, Progress, silent
 from synthcredit.synthesizers.settings import Settings
-
-
-class Progress(Protocol):
-    """Hears how far a long piece of work is. To cancel the work, raise `StoppedError` from it."""
-
-    def __call__(self, done: float, message: str) -> None:
-        """Take note: ``done`` from 0 to 1, and what is being done."""
-
-
-def silent(done: float, message: str) -> None:
-    """Progress that nobody wants to hear."""
-
+from synthcredit.synthesizers.steering import Test, Wish, fill, prepare
 
 MIN_ROWS = 20
 """Fewer rows than this show no distribution."""
@@ -57,6 +48,10 @@ class Synthesizer(ABC):
     """
 
     name: ClassVar[str]
+    completes: ClassVar[bool] = False
+    """Whether the family can complete partly given rows."""
+    continues: ClassVar[bool] = False
+    """Whether the family can continue from a fitted model on new rows."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -69,7 +64,21 @@ class Synthesizer(ABC):
             raise RuntimeError("the model has not been fitted")
         return self._schema
 
-    def fit(self, table: pa.Table, schema: TableSchema, *, seed: int, progress: Progress = silent) -> Self:
+    @property
+    def givable(self) -> frozenset[str]:
+        """The discrete columns of which the model can draw rows with given codes; all others are met by rejection."""
+        return frozenset()
+
+    def fit(
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        *,
+        seed: int,
+        progress: Progress = silent,
+        checkpoints: Checkpoints | None = None,
+        previous: Synthesizer | None = None,
+    ) -> Self:
         """Learn a table.
 
         Parameters
@@ -82,20 +91,38 @@ class Synthesizer(ABC):
             Same table, settings and seed give the same model on one machine.
         progress
             Called often, with the fraction done.
+        checkpoints
+            Where a long training leaves its state, and finds it again.
+        previous
+            A fitted model of the same family and schema to continue from on these rows.
 
         Raises
         ------
         InvalidInputError
-            The table has too few rows or nothing to learn.
+            The table has too few rows or nothing to learn, or ``previous`` cannot be continued from.
         MissingPackageError
             The family trains with a package that is not installed.
         """
-        raise_all(_too_little(table, schema))
+        raise_all((*_too_little(table, schema), *self._not_continuable(previous, schema), *self._look(table, schema)))
         self._schema = schema
-        self._fit(encode(table, schema), seed=seed, progress=progress)
+        fitting = Fitting(seed=seed, progress=progress, checkpoints=checkpoints, previous=previous)
+        self._fit(encode(table, schema), fitting)
         return self
 
-    def sample(self, rows: int, seed: int, *, first_row: int = 0) -> Iterator[pa.RecordBatch]:
+    def _not_continuable(self, previous: Synthesizer | None, schema: TableSchema) -> Iterator[Problem]:
+        if previous is None:
+            return
+        field = "source.continue_from"
+        if not self.continues:
+            yield Problem(field, f"'{self.name}' cannot continue a training", "Train a new model on all rows.")
+        elif previous.name != self.name:
+            yield Problem(field, f"that model is of family '{previous.name}', not '{self.name}'", "Choose that family.")
+        elif previous.schema.fingerprint != schema.fingerprint:
+            yield Problem(field, "that model has other columns", "Give data with the same columns.")
+
+    def sample(
+        self, rows: int, seed: int, *, first_row: int = 0, steering: Steering | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield synthetic rows, one record batch a block.
 
         Parameters
@@ -107,15 +134,62 @@ class Synthesizer(ABC):
         first_row
             Where in the dataset these rows begin: a multiple of `BLOCK_ROWS`. The rows ``first_row`` to
             ``first_row + rows`` are the same to the byte whatever else is generated.
+        steering
+            What the rows are to be like; None for like the training rows.
+
+        Raises
+        ------
+        InvalidInputError
+            The model gives too few rows that meet the conditions; says how few.
         """
         if first_row % BLOCK_ROWS:
             raise ValueError(f"first_row must be a multiple of {BLOCK_ROWS}")
+        wish = prepare(steering, self.schema, self.givable) if steering else None
         for start in range(first_row, first_row + rows, BLOCK_ROWS):
             count = min(BLOCK_ROWS, first_row + rows - start)
-            block = start // BLOCK_ROWS
-            # A short last block must begin like a full one, so each family draws full blocks and cuts.
-            features = self._draw(generator(seed, f"{self.schema.name}/rows", block))
+            features = self._block(start, count, seed, wish)
             yield decode(features, self.schema, first_row=start, rows=count, seed=seed)
+
+    def _block(self, start: int, count: int, seed: int, wish: Wish | None) -> Features:
+        if wish is None:
+            # A short last block must begin like a full one, so each family draws full blocks and cuts.
+            return self._draw(generator(seed, f"{self.schema.name}/rows", start // BLOCK_ROWS), {})
+        return fill(
+            self._draw_meeting,
+            wish,
+            self.schema,
+            finish=lambda candidates: (candidates, np.ones(rows_of(candidates), dtype=bool)),
+            force=None,
+            first_row=start,
+            rows=count,
+            seed=seed,
+        )
+
+    def complete(self, table: pa.Table, seed: int) -> Iterator[pa.RecordBatch]:
+        """Yield given rows with what they lack drawn by the model, one record batch a block.
+
+        Parameters
+        ----------
+        table
+            Some or all columns of the schema, conforming to it. A null is completed; every other value is kept.
+        seed
+            The dataset's seed.
+
+        Raises
+        ------
+        InvalidInputError
+            The family cannot complete rows.
+        """
+        if not self.completes:
+            raise InvalidInputError(
+                Problem("model", f"'{self.name}' cannot complete given rows", "Use a model of 'trees' or 'copula'.")
+            )
+        for start in range(0, table.num_rows, BLOCK_ROWS):
+            rows = table.slice(start, BLOCK_ROWS)
+            known, given = encode_known(rows, self.schema)
+            made = self._complete(generator(seed, f"{self.schema.name}/complete", start // BLOCK_ROWS), known, given)
+            batch = decode(made, self.schema, first_row=start, rows=rows.num_rows, seed=seed)
+            yield keep_known(batch, rows, self.schema)
 
     def save(self, path: Path) -> None:
         """Write the model file, atomically."""
@@ -138,13 +212,40 @@ class Synthesizer(ABC):
             model._restore(content.state, content.arrays)
         return model
 
+    def _look(self, table: pa.Table, schema: TableSchema) -> Iterable[Problem]:
+        """Look at the rows before they are encoded; return what makes them unfit for this family."""
+        return ()
+
     @abstractmethod
-    def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
+    def _fit(self, features: Features, fitting: Fitting) -> None:
         """Learn from encoded columns."""
 
     @abstractmethod
-    def _draw(self, rng: np.random.Generator) -> Features:
-        """Return one full block, `BLOCK_ROWS` rows, of every learned column."""
+    def _draw(self, rng: np.random.Generator, given: Features) -> Features:
+        """Return one full block, `BLOCK_ROWS` rows, of every learned column.
+
+        ``given`` has codes of `givable` columns for all rows of the block; they come back as they are.
+        """
+
+    def _draw_meeting(self, rng: np.random.Generator, given: Features, tests: Mapping[str, Test]) -> Features:
+        """Return those rows of one block that pass all tests; a family that can tell early overrides this."""
+        drawn = self._draw(rng, given)
+        passed = np.ones(BLOCK_ROWS, dtype=bool)
+        for name, test in tests.items():
+            passed &= test(drawn[name])
+        return take(drawn, passed)
+
+    def _complete(self, rng: np.random.Generator, known: Features, given: Mapping[str, NDArray[np.bool_]]) -> Features:
+        """Return rows with what is not given drawn from the model; families that set `completes` override this.
+
+        Parameters
+        ----------
+        known
+            Every learned column, `BLOCK_ROWS` rows at most; arbitrary where it is not given.
+        given
+            By learned column, shape (n,), which rows have their value.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def _config(self) -> dict[str, Any]:

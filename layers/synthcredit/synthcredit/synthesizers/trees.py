@@ -9,9 +9,9 @@ numpy alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from synthcredit.datasets.schema import Column, Kind, TableSchema
-from synthcredit.errors import InvalidInputError, Problem
+from synthcredit.errors import Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.protocol import MIN_ROWS, Progress, Synthesizer, silent
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take, values_of
+from synthcredit.synthesizers.fitting import Fitting
+from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
+from synthcredit.synthesizers.steering import Test
 from synthcredit.synthesizers.trees_forest import Codes, Forest, grow
 from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_states import (
@@ -72,27 +74,18 @@ class TreesSynthesizer(Synthesizer):
     _forests: list[Forest]
     _k_rows: int
 
-    def fit(self, table: pa.Table, schema: TableSchema, *, seed: int, progress: Progress = silent) -> Self:
-        """Learn a table; see `Synthesizer.fit`.
-
-        Raises
-        ------
-        InvalidInputError
-            Also where the table has too few people for ``k``.
-        """
+    def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
         self._k_rows = _rows_of(self.settings.k, table, schema)
         if self._k_rows > max(table.num_rows, MIN_ROWS):
-            raise InvalidInputError(
-                Problem(
-                    "synthesizer.k",
-                    f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
-                    f"{table.num_rows}",
-                    "Give rows of more people, or choose a smaller k.",
-                )
+            yield Problem(
+                "synthesizer.k",
+                f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
+                f"{table.num_rows}",
+                "Give rows of more people, or choose a smaller k.",
             )
-        return super().fit(table, schema, seed=seed, progress=progress)
 
-    def _fit(self, features: Features, *, seed: int, progress: Progress) -> None:
+    def _fit(self, features: Features, fitting: Fitting) -> None:
+        seed, progress = fitting.seed, fitting.progress
         features = _at_most(features, self.settings.max_rows, generator(seed, "trees/rows"))
         learned = self._learn_states(features, seed)
         names = list(learned)
@@ -167,12 +160,20 @@ class TreesSynthesizer(Synthesizer):
         usual = round(usual * max(1.0, LARGE_ROWS / rows) ** 0.5)
         return max(self._k_rows, usual if given is None else given)
 
-    def _draw(self, rng: np.random.Generator) -> Features:
+    def _draw(self, rng: np.random.Generator, given: Features) -> Features:
+        return self._draw_meeting(rng, {}, {})
+
+    def _draw_meeting(self, rng: np.random.Generator, given: Features, tests: Mapping[str, Test]) -> Features:
+        # Rows that fail a test go at once: the columns after it are drawn for the others only.
         rows = np.empty((len(self._order), BLOCK_ROWS), dtype=np.int32)
         drawn: dict[str, Feature] = {}
         for at, (name, states, forest) in enumerate(zip(self._order, self._states, self._forests, strict=True)):
             rows[at] = forest.draw(rows[:at], rng)
             drawn[name] = states.draw(rows[at], rng)
+            if name in tests:
+                passed = tests[name](drawn[name])
+                rows = np.ascontiguousarray(rows[:, passed])
+                drawn = dict(take(drawn, passed))
         return {column.name: drawn[column.name] for column in self.schema.learned}
 
     def _config(self) -> dict[str, Any]:
@@ -225,25 +226,13 @@ def _rows_of(k: int, table: pa.Table, schema: TableSchema) -> int:
 
 def _at_most(features: Features, most: int, rng: np.random.Generator) -> Features:
     """Return a random subset of the rows where there are more than ``most``, in their order."""
-    rows = len(next(iter(_values(feature) for feature in features.values())))
-    if rows <= most:
-        return features
-    chosen = np.sort(rng.choice(rows, most, replace=False))
-    return {
-        name: Discrete(feature.codes[chosen], feature.size)
-        if isinstance(feature, Discrete)
-        else Numeric(feature.values[chosen])
-        for name, feature in features.items()
-    }
-
-
-def _values(feature: Feature) -> NDArray[Any]:
-    return feature.codes if isinstance(feature, Discrete) else feature.values
+    rows = rows_of(features)
+    return features if rows <= most else take(features, np.sort(rng.choice(rows, most, replace=False)))
 
 
 def _ranks(feature: Feature) -> NDArray[np.float64]:
     """Return each row's mean rank in a column, from 0 to 1, missing last."""
-    distinct, rows = np.unique(_values(feature), return_inverse=True)
+    distinct, rows = np.unique(values_of(feature), return_inverse=True)
     return midranks(rows.astype(np.int32), len(distinct))
 
 

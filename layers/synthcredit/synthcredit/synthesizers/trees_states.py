@@ -71,7 +71,7 @@ class CategoryStates:
             raise ValueError("the states of a categorical column are not its categories")
         return cls(code)
 
-    def draw(self, states: Codes, rng: np.random.Generator) -> Discrete:  # noqa: ARG002 - numbers need it
+    def draw(self, states: Codes, rng: np.random.Generator) -> Discrete:
         """Return the categories of states, shape (n,)."""
         return Discrete(self.code[states], self.size)
 

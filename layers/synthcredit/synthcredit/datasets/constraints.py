@@ -139,7 +139,7 @@ class NullsConstraint(_Constraint):
         dict[str, Annotated[tuple[Value | None, ...], Field(min_length=1, max_length=1_000)]],
         Field(
             min_length=1, max_length=20,
-            description="By column, its values where `column` is missing; null is missing. Of several columns, all must agree.",
+            description="By column, the values of it where `column` is missing; null: missing. All columns must agree.",
         ),
     ]  # fmt: skip
     only: Annotated[bool, Field(description="Whether it is missing nowhere else.")] = True

@@ -50,7 +50,9 @@ def problems(schema: TableSchema, field: str = "constraints") -> list[Problem]:
     sound: dict[str, Constraint] = {}
     for position, constraint in enumerate(schema.constraints):
         place = f"{field}.{position}"
-        wrong = [*_unknown(constraint, schema, place)] or [*_alone(constraint, schema, place)]
+        wrong = [*_unknown(constraint, schema, place)]
+        if not wrong and constraint.kind in _CHECKS:
+            wrong += _CHECKS[constraint.kind](constraint, schema, place)
         found += wrong
         if not wrong:
             sound[place] = constraint
@@ -177,11 +179,6 @@ def _made_unique(constraint: Constraint, column: Column) -> bool:
     return once and isinstance(constraint, UniqueConstraint)
 
 
-def _alone(constraint: Constraint, schema: TableSchema, place: str) -> Iterator[Problem]:
-    """Yield what is wrong with one constraint by itself; its columns are there."""
-    yield from _CHECKS[constraint.kind](constraint, schema, place)
-
-
 def _range(constraint: RangeConstraint, schema: TableSchema, place: str) -> Iterator[Problem]:
     column = schema[constraint.column]
     if column.discrete:
@@ -264,18 +261,13 @@ def _nulls(constraint: NullsConstraint, schema: TableSchema, place: str) -> Iter
             yield Problem(field, f"a value is not {_example(column)}", f"Give {_example(column)}.")
 
 
-def _unique(constraint: UniqueConstraint, schema: TableSchema, place: str) -> Iterator[Problem]:
-    """Nothing more than its columns can be wrong with it."""
-    return iter(())
-
-
+# What can be wrong with one constraint by itself, its columns being there. With a unique one, nothing more.
 _CHECKS: Mapping[str, Callable[[Any, TableSchema, str], Iterator[Problem]]] = {
     "range": _range,
     "order": _order,
     "combinations": _combinations,
     "formula": _formula,
     "nulls": _nulls,
-    "unique": _unique,
 }
 
 

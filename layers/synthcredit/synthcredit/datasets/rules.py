@@ -169,7 +169,7 @@ def _in_range(constraint: RangeConstraint, values: Values, schema: TableSchema) 
     return kept
 
 
-def _in_order(constraint: OrderConstraint, values: Values, schema: TableSchema) -> Rows:
+def _in_order(constraint: OrderConstraint, values: Values, _schema: TableSchema) -> Rows:
     first = values[constraint.columns[0]]
     highest, kept = np.full(len(first), -np.inf), np.ones(len(first), dtype=bool)
     for name in constraint.columns:
@@ -247,7 +247,7 @@ def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def _once(constraint: UniqueConstraint, values: Values, schema: TableSchema) -> Rows:
+def _once(constraint: UniqueConstraint, values: Values, _schema: TableSchema) -> Rows:
     found, present = keys(constraint, values)
     kept = ~present
     at = np.flatnonzero(present)

@@ -112,6 +112,7 @@ class Keeper:
         named = {name for one in self._constraints.values() for name in one.names}
         self.columns = tuple(column for column in schema.learned if column.name in named)
         self._derived = contradictions.derived(self._constraints.values())
+        self._orders = [one for one in self._constraints.values() if isinstance(one, OrderConstraint)]
         self._spans = contradictions.spans_of(schema)
 
     @classmethod
@@ -226,14 +227,12 @@ class Keeper:
             if self.keeps(found).all():
                 break
             self._fill_missing(found, values, rng)
-            for position, one in self._constraints.items():
-                if isinstance(one, CombinationsConstraint):
-                    self._combine(found, one, self.allowed[position], rng)
-            for name in found.keys() & self._spans.keys():
+            for position, allowed in self.allowed.items():
+                self._combine(found, self.schema.constraints[position].names, allowed, rng)
+            for name in [name for name in found if name in self._spans]:
                 found[name] = self._stored(np.clip(found[name], *self._spans[name]), name)
-            for one in self._constraints.values():
-                if isinstance(one, OrderConstraint):
-                    self._sort(found, one)
+            for one in self._orders:
+                self._sort(found, one)
             found = self.derive(found)
         whole = {name: own.copy() for name, own in values.items()}
         for name, own in found.items():
@@ -253,16 +252,16 @@ class Keeper:
                     values[one.column] = own
 
     def _combine(
-        self, values: dict[str, Floats], one: CombinationsConstraint, allowed: Allowed, rng: np.random.Generator
+        self, values: dict[str, Floats], names: tuple[str, ...], allowed: Allowed, rng: np.random.Generator
     ) -> None:
-        rows = np.stack([values[name] for name in one.columns], axis=1)
+        rows = np.stack([values[name] for name in names], axis=1)
         strange = ~allowed.knows(rows)
         if strange.any():
             rows[strange] = allowed.nearest(rows[strange], rng)
-            values.update(zip(one.columns, rows.T.copy(), strict=True))
+            values.update(zip(names, rows.T.copy(), strict=True))
 
     def _sort(self, values: dict[str, Floats], one: OrderConstraint) -> None:
-        """Sort what is there within each row, then move neighbours apart that rounding or a strict order needs apart."""
+        """Sort what is there within each row, then move neighbours apart where rounding or strictness asks for it."""
         rows = np.stack([values[name] for name in one.columns], axis=1)
         present = ~np.isnan(rows)
         ranked = np.sort(np.where(present, rows, np.inf), axis=1)
@@ -442,7 +441,7 @@ def _restored(values: NDArray[np.generic], counts: NDArray[np.generic], columns:
             raise ValueError("a combination has a value that its column cannot have")
     if len(np.unique(np.where(np.isnan(values), np.inf, values), axis=0)) < len(values):
         raise ValueError("a combination comes twice")
-    return Allowed(values, counts)
+    return Allowed(values.astype(np.float64), counts.astype(np.int64))
 
 
 def _possible(values: Floats, column: Column) -> Floats:

@@ -90,6 +90,27 @@ def fewest_people(settings: Settings) -> int:
     return int(getattr(settings, "k", FEWEST))
 
 
+def notices(table: pa.Table, schema: TableSchema, k: int) -> Iterator[str]:
+    """Yield what users should know of combinations: how many real rows have one of too few people."""
+    for position, (_, dropped) in _combinations(table, schema, k).items():
+        if dropped:
+            columns = ", ".join(schema.constraints[position].names)
+            yield (
+                f"constraint {position} (combinations of {columns}): {dropped:,} of {table.num_rows:,} rows have one "
+                f"of fewer than {k} people, which is not kept and will not come."
+            )
+
+
+def _combinations(table: pa.Table, schema: TableSchema, k: int) -> dict[int, tuple[Allowed, int]]:
+    """Return what is allowed by each combinations constraint, and how many rows have something else."""
+    wanted = [(at, one) for at, one in enumerate(schema.constraints) if isinstance(one, CombinationsConstraint)]
+    if not wanted:
+        return {}
+    features, people = encode(table, schema), _people(table, schema)
+    rows = [np.stack([_values(features[name], schema[name]) for name in one.columns], axis=1) for _, one in wanted]
+    return {at: rules.learn_combinations(own, people, k) for (at, _), own in zip(wanted, rows, strict=True)}
+
+
 class Keeper:
     """The constraints of one table, and what was learned for them.
 
@@ -124,22 +145,17 @@ class Keeper:
         InvalidInputError
             Nobody shares a combination with so many others.
         """
-        features = encode(table, schema) if schema.constraints else {}
-        allowed: dict[int, Allowed] = {}
-        for position, one in enumerate(schema.constraints):
-            if isinstance(one, CombinationsConstraint):
-                rows = np.stack([_values(features[name], schema[name]) for name in one.columns], axis=1)
-                allowed[position], _ = rules.learn_combinations(rows, _people(table, schema), k)
+        learned = _combinations(table, schema, k)
         raise_all(
             Problem(
                 f"constraints.{position}",
                 f"no combination of its columns is that of {k} people, so that none may be kept",
                 "Name columns of fewer values, or drop the constraint.",
             )
-            for position, found in allowed.items()
+            for position, (found, _) in learned.items()
             if not len(found)
         )
-        return cls(schema, allowed)
+        return cls(schema, {position: found for position, (found, _) in learned.items()})
 
     def __bool__(self) -> bool:
         return bool(self._constraints)

@@ -300,9 +300,13 @@ def _told_by(column: Column, missing: Rows, other: Column, own: Floats) -> Itera
             yield from _rule(column, missing, other, gaps, (None,))
         return
     told = [state for state in states if missing[own == state].all()]
+    also_gaps = bool(gaps.any() and missing[gaps].all())
+    if missing.sum() > np.isin(own, told).sum() + (gaps.sum() if also_gaps else 0):
+        # Where they do not say it all, a state of a few rows may be missing by chance.
+        told = [state for state in told if (own == state).sum() >= MIN_SUPPORT]
     listed: list[Value | None] = [_written(state, other) for state in told]
     where = np.isin(own, told)
-    if gaps.any() and missing[gaps].all():
+    if also_gaps:
         listed.append(None)
         where |= gaps
     if 0 < len(listed) < len(states) + gaps.any():

@@ -28,7 +28,7 @@ from synthcredit.datasets.textfile import listed
 from synthcredit.errors import Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers.codec import encode, settled
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take, values_of
 from synthcredit.synthesizers.settings import Settings
 from synthcredit.synthesizers.steering import Draw, Wish, fill
 
@@ -236,6 +236,18 @@ class Keeper:
                 found[one.column] = np.where(rules.told(one, found, self.schema), np.nan, own)
         return found
 
+    def solve(self, values: Mapping[str, Floats], given: Mapping[str, Rows]) -> dict[str, Floats]:
+        """Return values in which, where a sum is given, the first of its terms that is not given makes it up."""
+        found = dict(values)
+        for one in [one for one in self._derived if isinstance(one, FormulaConstraint)]:
+            waiting = given[one.column]
+            for name, factor in one.terms.items():
+                due = found[name] + (found[one.column] - rules.total(one, found)) / factor
+                solvable = waiting & ~given[name] & ~np.isnan(due)
+                found[name] = np.where(solvable, self._stored(due, name), found[name])
+                waiting = waiting & ~solvable
+        return found
+
     def repair(self, values: Mapping[str, Floats], broken: Rows, rng: np.random.Generator) -> dict[str, Floats]:
         """Return values in which broken rows were made to keep the constraints, as far as that can be done."""
         found = {name: own[broken] for name, own in values.items()}
@@ -373,6 +385,67 @@ class Filling:
             self._see(position, numbers[judged])
         return filled
 
+    def completed(
+        self, draw: Callable[[int], Features], known: Features, given: Mapping[str, Rows], first_row: int
+    ) -> Features:
+        """Return given rows, completed so that they keep the constraints; what is given stays.
+
+        Parameters
+        ----------
+        draw
+            Completes all rows, anew for each attempt.
+        known, given
+            Every learned column, and which of its rows are given, shape (n,).
+        first_row
+            Where the rows begin in the file that gives them.
+
+        Raises
+        ------
+        InvalidInputError
+            What is given breaks a constraint, or the model finds nothing that goes with it.
+        """
+        keeper = self._keeper
+        fixed = {column.name: _raw(known[column.name], column) for column in keeper.columns}
+
+        def restored(values: Mapping[str, Floats]) -> dict[str, Floats]:
+            return {name: np.where(given[name], fixed[name], own) for name, own in values.items()}
+
+        def following(values: Mapping[str, Floats]) -> dict[str, Floats]:
+            return restored(keeper.derive(keeper.solve(restored(values), given)))
+
+        made = draw(0)
+        values = following(keeper.read(made))
+        waiting = self._left(values, np.ones(rows_of(made), dtype=bool))
+        for attempt in range(1, PATIENCE + 1):
+            if not waiting.any():
+                break
+            again = draw(attempt)
+            fresh = following(keeper.read(again))
+            if attempt == PATIENCE:
+                rng = generator(self._seed, f"{keeper.schema.name}/complete/repair", first_row // BLOCK_ROWS)
+                fresh = following(keeper.repair(fresh, waiting, rng))
+            made = _where(waiting, again, made)
+            values = {name: np.where(waiting, fresh[name], own) for name, own in values.items()}
+            waiting = self._left(values, waiting)
+        broken = np.flatnonzero(waiting) + first_row
+        raise_all(
+            Problem(
+                "rows to complete",
+                f"no way was found to keep the constraints with what is given: {_rows(list(broken[:_NAMED]), n)}",
+                "Correct these rows, or leave more of them open.",
+            )
+            for n in [broken.size]
+            if n
+        )
+        return keeper.write(made, values)
+
+    def _left(self, values: Mapping[str, Floats], waiting: Rows) -> Rows:
+        """Tell which of the waiting rows break a constraint still; what the others have is seen from now on."""
+        kept = waiting & self._keeper.keeps(values)
+        for position, numbers, judged in self._keeper.uniques(values):
+            kept &= ~judged | self._new(position, numbers, kept & judged)
+        return waiting & ~kept
+
     def _finish(self, candidates: Features, rng: np.random.Generator | None) -> tuple[Features, Rows]:
         """Make columns follow, repair rows where there is an ``rng`` for it, and tell which rows may stay."""
         keeper = self._keeper
@@ -420,6 +493,20 @@ def _values(feature: Feature, column: Column) -> Floats:
         categories = len(column.categories or ())
         return np.where(kept.codes == categories, np.nan, kept.codes)
     return kept.values
+
+
+def _raw(feature: Feature, column: Column) -> Floats:
+    """Return a column as it is given, which need not be as the schema would store it."""
+    return _values(feature, column) if isinstance(feature, Discrete) else feature.values
+
+
+def _where(rows: Rows, one: Features, other: Features) -> Features:
+    """Return features that are of one in some rows, and of another elsewhere."""
+    found: dict[str, Feature] = {}
+    for name, feature in other.items():
+        mixed = np.where(rows, values_of(one[name]), values_of(feature))
+        found[name] = Discrete(mixed, feature.size) if isinstance(feature, Discrete) else Numeric(mixed)
+    return found
 
 
 def _feature(values: Floats, like: Feature) -> Feature:

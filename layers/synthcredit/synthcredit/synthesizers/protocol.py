@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -193,18 +194,26 @@ class Synthesizer(ABC):
         Raises
         ------
         InvalidInputError
-            The family cannot complete rows.
+            The family cannot complete rows, or what is given leaves no way to keep the constraints.
         """
         if not self.completes:
             raise InvalidInputError(
                 Problem("model", f"'{self.name}' cannot complete given rows", "Use a model of 'trees' or 'copula'.")
             )
+        filling = constrained.Filling(self._keeper, None, seed) if self._keeper else None
         for start in range(0, table.num_rows, BLOCK_ROWS):
             rows = table.slice(start, BLOCK_ROWS)
             known, given = encode_known(rows, self.schema)
-            made = self._complete(generator(seed, f"{self.schema.name}/complete", start // BLOCK_ROWS), known, given)
+            draw = partial(self._completed, known, given, start // BLOCK_ROWS, seed)
+            made = draw(0) if filling is None else filling.completed(draw, known, given, start)
             batch = decode(made, self.schema, first_row=start, rows=rows.num_rows, seed=seed)
             yield keep_known(batch, rows, self.schema)
+
+    def _completed(
+        self, known: Features, given: Mapping[str, NDArray[np.bool_]], block: int, seed: int, attempt: int
+    ) -> Features:
+        purpose = f"{self.schema.name}/complete" + (f"/{attempt}" if attempt else "")
+        return self._complete(generator(seed, purpose, block), known, given)
 
     def save(self, path: Path) -> None:
         """Write the model file, atomically."""

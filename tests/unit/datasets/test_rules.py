@@ -38,9 +38,16 @@ NUMBER = st.one_of(st.none(), st.integers(-3, 3))
 ROWS = st.lists(st.fixed_dictionaries({"a": NUMBER, "b": NUMBER, "c": NUMBER}), min_size=1, max_size=30)
 
 
+SOME_ROWS = st.lists(st.fixed_dictionaries({"a": NUMBER, "b": NUMBER, "c": NUMBER}), min_size=1, max_size=12)
+
+
 def values(rows) -> dict[str, np.ndarray]:
-    names = list(rows[0])
+    names = sorted(rows[0])
     return {name: np.array([math.nan if row[name] is None else row[name] for row in rows], float) for name in names}
+
+
+def triple(row) -> tuple:
+    return row["a"], row["b"], row["c"]
 
 
 def kept(constraint, rows, allowed=None) -> list[bool]:
@@ -117,7 +124,7 @@ def test_minus_nothing_is_nothing():
     assert rules.keeps(one, {"a": np.array([0.0, -0.0])}, SCHEMA).tolist() == [True, False]
 
 
-@given(ROWS, ROWS, st.integers(1, 4))
+@given(SOME_ROWS, SOME_ROWS, st.integers(1, 4))
 def test_combinations_are_those_of_enough_people(rows, others, k):
     one = CombinationsConstraint(kind="combinations", columns=("a", "b", "c"))
     own = np.stack(list(values(rows).values()), axis=1)
@@ -125,12 +132,12 @@ def test_combinations_are_those_of_enough_people(rows, others, k):
     allowed, dropped = rules.learn_combinations(own, people, k)
     holders: dict[tuple, set] = {}
     for at, row in enumerate(rows):
-        holders.setdefault(tuple(row.values()), set()).add(at // 2)
+        holders.setdefault(triple(row), set()).add(at // 2)
     fine = {combination for combination, persons in holders.items() if len(persons) >= k}
-    assert dropped == sum(tuple(row.values()) not in fine for row in rows)
+    assert dropped == sum(triple(row) not in fine for row in rows)
     assert len(allowed) == len(fine)
     if fine:
-        assert kept(one, others, allowed) == [tuple(row.values()) in fine for row in others]
+        assert kept(one, others, allowed) == [triple(row) in fine for row in others]
         made = allowed.nearest(np.stack(list(values(others).values()), axis=1), np.random.default_rng(0))
         assert allowed.knows(made).all()
 

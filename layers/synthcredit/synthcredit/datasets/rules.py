@@ -29,7 +29,7 @@ Rows = NDArray[np.bool_]
 Values = Mapping[str, Floats]
 """Columns by name, each of shape (n,); NaN is missing, a category is its index in the schema."""
 
-_ROUNDING = 1e-12
+_ROUNDING = 1e-14
 """Of the sum of the absolute terms: what adding up binary fractions may be off."""
 _MISSING = np.inf
 """Stands for missing where values are sorted and compared: NaN equals nothing, and no value is infinite."""

@@ -28,7 +28,7 @@ from synthcredit.datasets.textfile import listed
 from synthcredit.errors import Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers.codec import encode, settled
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take, values_of
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take
 from synthcredit.synthesizers.settings import Settings
 from synthcredit.synthesizers.steering import Draw, Wish, fill
 
@@ -42,7 +42,8 @@ MOST_COMBINATIONS = 2_000_000
 _REPAIRS = 8
 """Repairs that undo each other are tried so often; rows are then left out."""
 _PREFIX = "constraints."
-_NAMED = 3
+NAMED = 5
+"""Rows that an error names, at most."""
 _NOTHING = Wish({}, {}, None, given=False)
 
 Places = Callable[[Sequence[int], int], str]
@@ -73,7 +74,7 @@ def unkept(
             continue
         broken = np.flatnonzero(~rules.keeps(one, values, schema))
         if broken.size:
-            where = (places or _rows)([int(row) for row in broken[:_NAMED]], broken.size)
+            where = (places or rows_named)([int(row) for row in broken[:NAMED]], broken.size)
             yield Problem(
                 f"{field}.{position}",
                 f"{broken.size:,} of {table.num_rows:,} real rows break it ({one.says}): {where}",
@@ -81,7 +82,8 @@ def unkept(
             )
 
 
-def _rows(rows: Sequence[int], total: int) -> str:
+def rows_named(rows: Sequence[int], total: int) -> str:
+    """Say where rows are in a table, counted from 1."""
     return listed("row", [row + 1 for row in rows], total)
 
 
@@ -107,7 +109,7 @@ def _combinations(table: pa.Table, schema: TableSchema, k: int) -> dict[int, tup
     if not wanted:
         return {}
     features, people = encode(table, schema), _people(table, schema)
-    rows = [np.stack([_values(features[name], schema[name]) for name in one.columns], axis=1) for _, one in wanted]
+    rows = [np.stack([stored(features[name], schema[name]) for name in one.columns], axis=1) for _, one in wanted]
     return {at: rules.learn_combinations(own, people, k) for (at, _), own in zip(wanted, rows, strict=True)}
 
 
@@ -202,7 +204,7 @@ class Keeper:
 
     def read(self, features: Features) -> dict[str, Floats]:
         """Return the columns that constraints are about, as they will be stored."""
-        return {column.name: _values(features[column.name], column) for column in self.columns}
+        return {column.name: stored(features[column.name], column) for column in self.columns}
 
     def write(self, features: Features, values: Mapping[str, Floats]) -> Features:
         """Return features with those columns in them."""
@@ -316,7 +318,7 @@ class Keeper:
             before = np.where(np.isnan(rows[:, at]), before, sign * rows[:, at])
 
     def _stored(self, values: Floats, name: str) -> Floats:
-        return _values(Numeric(values), self.schema[name])
+        return stored(Numeric(values), self.schema[name])
 
 
 def _next(values: Floats, step: float, *, strict: bool) -> Floats:
@@ -328,6 +330,29 @@ def _next(values: Floats, step: float, *, strict: bool) -> Floats:
         at = np.where(at * step <= values + step * 1e-6, at + 1, at)
     found: Floats = at * step
     return found
+
+
+class Seen:
+    """What came already of columns whose values come once."""
+
+    def __init__(self, keeper: Keeper, numbers: Mapping[int, NDArray[np.uint64]] | None = None) -> None:
+        self._keeper = keeper
+        self._numbers = dict(numbers or {})
+
+    def copy(self) -> Seen:
+        """Return this as it stands."""
+        return Seen(self._keeper, self._numbers)
+
+    def new(self, values: Mapping[str, Floats], rows: Rows) -> Rows:
+        """Tell which of some rows have nothing that came before; those are seen from now on."""
+        new = rows.copy()
+        for position, numbers, judged in self._keeper.uniques(values):
+            at = np.flatnonzero(new & judged)
+            seen = self._numbers.get(position, numbers[:0])
+            first = rules.first_of_each(numbers[at]) & ~np.isin(numbers[at], seen)
+            self._numbers[position] = np.concatenate([seen, numbers[at[first]]])
+            new[at[~first]] = False
+        return new
 
 
 class Filling:
@@ -351,7 +376,7 @@ class Filling:
         # What follows from other columns is tested once it does, not as the model drew it.
         early = {name: test for name, test in self._wish.tests.items() if name not in derived}
         self._drawn = replace(self._wish, tests=early)
-        self._seen: dict[int, NDArray[np.uint64]] = {}
+        self._seen = Seen(keeper)
 
     def block(self, draw: Draw, first_row: int, rows: int) -> Features:
         """Return the rows of one block; where rows have to differ, blocks must come in order.
@@ -361,7 +386,7 @@ class Filling:
         InvalidInputError
             The model gives too few such rows.
         """
-        before = dict(self._seen)
+        before = self._seen.copy()
         attempts = iter(range(10**9))
 
         def finish(candidates: Features) -> tuple[Features, Rows]:
@@ -381,70 +406,8 @@ class Filling:
         )  # fmt: skip
         # Of what was looked at, only what was taken is seen from now on.
         self._seen = before
-        for position, numbers, judged in self._keeper.uniques(self._keeper.read(filled)):
-            self._see(position, numbers[judged])
+        self._seen.new(self._keeper.read(filled), np.ones(rows_of(filled), dtype=bool))
         return filled
-
-    def completed(
-        self, draw: Callable[[int], Features], known: Features, given: Mapping[str, Rows], first_row: int
-    ) -> Features:
-        """Return given rows, completed so that they keep the constraints; what is given stays.
-
-        Parameters
-        ----------
-        draw
-            Completes all rows, anew for each attempt.
-        known, given
-            Every learned column, and which of its rows are given, shape (n,).
-        first_row
-            Where the rows begin in the file that gives them.
-
-        Raises
-        ------
-        InvalidInputError
-            What is given breaks a constraint, or the model finds nothing that goes with it.
-        """
-        keeper = self._keeper
-        fixed = {column.name: _raw(known[column.name], column) for column in keeper.columns}
-
-        def restored(values: Mapping[str, Floats]) -> dict[str, Floats]:
-            return {name: np.where(given[name], fixed[name], own) for name, own in values.items()}
-
-        def following(values: Mapping[str, Floats]) -> dict[str, Floats]:
-            return restored(keeper.derive(keeper.solve(restored(values), given)))
-
-        made = draw(0)
-        values = following(keeper.read(made))
-        waiting = self._left(values, np.ones(rows_of(made), dtype=bool))
-        for attempt in range(1, PATIENCE + 1):
-            if not waiting.any():
-                break
-            again = draw(attempt)
-            fresh = following(keeper.read(again))
-            if attempt == PATIENCE:
-                rng = generator(self._seed, f"{keeper.schema.name}/complete/repair", first_row // BLOCK_ROWS)
-                fresh = following(keeper.repair(fresh, waiting, rng))
-            made = _where(waiting, again, made)
-            values = {name: np.where(waiting, fresh[name], own) for name, own in values.items()}
-            waiting = self._left(values, waiting)
-        broken = np.flatnonzero(waiting) + first_row
-        raise_all(
-            Problem(
-                "rows to complete",
-                f"no way was found to keep the constraints with what is given: {_rows(list(broken[:_NAMED]), n)}",
-                "Correct these rows, or leave more of them open.",
-            )
-            for n in [broken.size]
-            if n
-        )
-        return keeper.write(made, values)
-
-    def _left(self, values: Mapping[str, Floats], waiting: Rows) -> Rows:
-        """Tell which of the waiting rows break a constraint still; what the others have is seen from now on."""
-        kept = waiting & self._keeper.keeps(values)
-        for position, numbers, judged in self._keeper.uniques(values):
-            kept &= ~judged | self._new(position, numbers, kept & judged)
-        return waiting & ~kept
 
     def _finish(self, candidates: Features, rng: np.random.Generator | None) -> tuple[Features, Rows]:
         """Make columns follow, repair rows where there is an ``rng`` for it, and tell which rows may stay."""
@@ -456,9 +419,7 @@ class Filling:
             stays = keeper.keeps(values)
         finished = keeper.write(candidates, values)
         stays &= self._wished(finished)
-        for position, numbers, judged in keeper.uniques(values):
-            stays &= ~judged | self._new(position, numbers, stays & judged)
-        return finished, stays
+        return finished, self._seen.new(values, stays)
 
     def _wished(self, features: Features) -> Rows:
         """Tell which rows still are what was wished, now that columns were changed."""
@@ -471,42 +432,14 @@ class Filling:
                 stays &= feature.codes == self._wish.fixed[column.name].codes[0]
         return stays
 
-    def _new(self, position: int, numbers: NDArray[np.uint64], judged: Rows) -> Rows:
-        """Tell which judged rows are the first to have their number; they are seen from now on."""
-        at = np.flatnonzero(judged)
-        own = numbers[at]
-        seen = self._seen.get(position, np.zeros(0, dtype=np.uint64))
-        first = rules.first_of_each(own) & ~np.isin(own, seen)
-        self._see(position, own[first])
-        new = np.zeros(len(numbers), dtype=bool)
-        new[at[first]] = True
-        return new
 
-    def _see(self, position: int, numbers: NDArray[np.uint64]) -> None:
-        self._seen[position] = np.concatenate([self._seen.get(position, numbers[:0]), numbers])
-
-
-def _values(feature: Feature, column: Column) -> Floats:
+def stored(feature: Feature, column: Column) -> Floats:
     """Return a column as it will be stored: numbers, or codes; NaN is missing."""
     kept = settled(feature, column)
     if isinstance(kept, Discrete):
         categories = len(column.categories or ())
         return np.where(kept.codes == categories, np.nan, kept.codes)
     return kept.values
-
-
-def _raw(feature: Feature, column: Column) -> Floats:
-    """Return a column as it is given, which need not be as the schema would store it."""
-    return _values(feature, column) if isinstance(feature, Discrete) else feature.values
-
-
-def _where(rows: Rows, one: Features, other: Features) -> Features:
-    """Return features that are of one in some rows, and of another elsewhere."""
-    found: dict[str, Feature] = {}
-    for name, feature in other.items():
-        mixed = np.where(rows, values_of(one[name]), values_of(feature))
-        found[name] = Discrete(mixed, feature.size) if isinstance(feature, Discrete) else Numeric(mixed)
-    return found
 
 
 def _feature(values: Floats, like: Feature) -> Feature:
@@ -551,4 +484,4 @@ def _possible(values: Floats, column: Column) -> Floats:
     """Return the values nearest to given ones that a column can have; infinite ones change."""
     if column.discrete:
         return np.clip(np.rint(values), 0, len(column.categories or ()) - 1)
-    return _values(Numeric(np.clip(values, -(2.0**62), 2.0**62)), column)
+    return stored(Numeric(np.clip(values, -(2.0**62), 2.0**62)), column)

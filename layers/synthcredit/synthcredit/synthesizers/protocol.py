@@ -19,6 +19,7 @@ from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import constrained, modelfile, registry
 from synthcredit.synthesizers.codec import decode, encode, encode_known, keep_known
 from synthcredit.synthesizers.conditions import Steering
+from synthcredit.synthesizers.constrained_given import Completing
 from synthcredit.synthesizers.features import Features, rows_of, take
 from synthcredit.synthesizers.fitting import Checkpoints, Fitting, Progress, silent
 from synthcredit.synthesizers.settings import Settings
@@ -200,17 +201,17 @@ class Synthesizer(ABC):
             raise InvalidInputError(
                 Problem("model", f"'{self.name}' cannot complete given rows", "Use a model of 'trees' or 'copula'.")
             )
-        filling = constrained.Filling(self._keeper, None, seed) if self._keeper else None
+        completing = Completing(self._keeper, seed) if self._keeper else None
         for start in range(0, table.num_rows, BLOCK_ROWS):
             rows = table.slice(start, BLOCK_ROWS)
             known, given = encode_known(rows, self.schema)
-            draw = partial(self._completed, known, given, start // BLOCK_ROWS, seed)
-            made = draw(0) if filling is None else filling.completed(draw, known, given, start)
+            draw = partial(self._completed, start // BLOCK_ROWS, seed)
+            made = draw(0, known, given) if completing is None else completing.block(draw, known, given, start)
             batch = decode(made, self.schema, first_row=start, rows=rows.num_rows, seed=seed)
             yield keep_known(batch, rows, self.schema)
 
     def _completed(
-        self, known: Features, given: Mapping[str, NDArray[np.bool_]], block: int, seed: int, attempt: int
+        self, block: int, seed: int, attempt: int, known: Features, given: Mapping[str, NDArray[np.bool_]]
     ) -> Features:
         purpose = f"{self.schema.name}/complete" + (f"/{attempt}" if attempt else "")
         return self._complete(generator(seed, purpose, block), known, given)

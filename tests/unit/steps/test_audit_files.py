@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -124,6 +125,15 @@ def test_a_model_of_margins_is_not_accused(request_for, tmp_path):
     assert audit.shadow[0].auc.low < 0.55
     assert [result.repeats for result in audit.canaries] == [0, 1, 8]
     assert all(result.exposure.low < result.by_chance for result in audit.canaries)
+
+
+def test_constraints_change_nothing_of_an_audit(request_for, german_credit, tmp_path):
+    schema = detect.detect_schema(german_credit, target="creditability").schema
+    order = {"kind": "order", "columns": ["duration.in.month", "credit.amount"]}
+    declared = TableSchema.model_validate(schema.model_dump() | {"constraints": [order]})
+    asked = request_for("margins")
+    audit = audit_files(replace(asked, table_schema=declared), tmp_path / "one")
+    assert audit.shadow == audit_files(replace(asked, table_schema=schema), tmp_path / "other").shadow
 
 
 @pytest.mark.parametrize("seed", range(1, 3))

@@ -41,6 +41,7 @@ from synthcredit.cli.common import (
     read_schema,
     request_body,
     settings_of,
+    with_constraints,
 )
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.evidence.model import Level
@@ -266,20 +267,44 @@ def verify(
         console.out.print(f"Unchanged: {len(found.files)} checked. {signer}", soft_wrap=True)
 
 
-def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")], target: Target = None) -> None:
+def schema(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    target: Target = None,
+    suggest_constraints: Annotated[
+        bool,
+        typer.Option("--suggest-constraints", help="Print constraints that all rows keep instead: confirm them first."),
+    ] = False,
+    constraints: Annotated[
+        Path | None,
+        typer.Option("--constraints", help="Put these into the schema: what --suggest-constraints printed, edited."),
+    ] = None,
+) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
-    Example:
+    Constraints are suggested and never applied by themselves: look at each, delete what is no rule, and pass the rest.
+
+    For example:
 
       synthcredit schema applicants.csv --target default > schema.json
+
+      synthcredit schema applicants.csv --suggest-constraints > constraints.json
+
+      synthcredit schema applicants.csv --target default --constraints constraints.json > schema.json
     """
     with answering(False):
-        from synthcredit.datasets import detect
+        from synthcredit.datasets import detect, read, suggest
 
         detected = detect.detect_schema(data, target=target)
+        found = detected.schema if constraints is None else with_constraints(detected.schema, constraints)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
-        sys.stdout.write(detected.schema.model_dump_json(indent=1) + "\n")
+        if not suggest_constraints:
+            sys.stdout.write(found.model_dump_json(indent=1) + "\n")
+            return
+        suggested = suggest.suggest(read.read_table(data, found), found)
+        for number, one in enumerate(suggested):
+            console.err.print(f"constraints.{number}: {escape(one.says)}", soft_wrap=True)
+        console.print_json({"constraints": [one.constraint.model_dump(mode="json") for one in suggested]})
 
 
 def _run(

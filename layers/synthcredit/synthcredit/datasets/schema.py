@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Value = bool | int | float | str
+from synthcredit.datasets.constraints import Constraint
+from synthcredit.datasets.constraints import Value as Value
 
 
 class Kind(StrEnum):
@@ -148,6 +150,11 @@ class TableSchema(BaseModel):
         Field(description="The column that tells whose row it is, where one customer has several rows."),
     ] = None
     target: Annotated[str | None, Field(description="The outcome that models of the data predict.")] = None
+    # Left out where there are none, so that schemas, model ids and signatures from before them stay what they were.
+    constraints: Annotated[
+        tuple[Constraint, ...],
+        Field(max_length=200, exclude_if=lambda value: not value, description="What must hold in every row."),
+    ] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -265,6 +272,27 @@ class DatasetSchema(BaseModel):
             placed += ready
             waiting = [table for table in waiting if table not in ready]
         return tuple(placed)
+
+
+def as_number(value: Value, column: Column) -> float:
+    """Return a value of a numeric or datetime column as models have it: dates and times are seconds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is none.
+    """
+    if column.kind is not Kind.DATETIME or isinstance(value, int | float):
+        if isinstance(value, bool):
+            raise TypeError("a truth value is no number")
+        return float(value)
+    if column.dtype is Dtype.TIME:
+        parsed = time.fromisoformat(value)
+        return parsed.hour * 3600.0 + parsed.minute * 60.0 + parsed.second
+    if column.dtype is Dtype.DATE:
+        midnight = datetime.combine(date.fromisoformat(value), time(), UTC)
+        return midnight.timestamp()
+    return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
 
 
 def storage_name(name: str) -> str:

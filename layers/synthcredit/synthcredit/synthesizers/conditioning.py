@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema, Value
+from synthcredit.datasets import contradictions
+from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema, Value, as_number
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.synthesizers.conditions import Conditions, Quota, Range, Shares, Steering, Wanted
 from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of
@@ -52,9 +52,25 @@ def resolve(conditions: Conditions, features: Features, schema: TableSchema) -> 
                 "Leave it out of where, or leave out the rate, the balance or the shares.",
             )
         )
+    if not problems:
+        problems += _against_constraints(conditions.where, schema)
     if problems:
         raise InvalidInputError(problems)
     return Steering(where=conditions.where, quota=quota)
+
+
+def _against_constraints(where: Mapping[str, Wanted], schema: TableSchema) -> list[Problem]:
+    """Return what conditions contradict among the table's constraints."""
+    spans, values = {}, {}
+    for name, wanted in where.items():
+        if isinstance(wanted, Range):
+            spans[name] = contradictions.Span(*bounds(wanted, schema[name]))
+            continue
+        values[name] = wanted if isinstance(wanted, tuple) else (wanted,)
+        if not schema[name].discrete and None not in values[name]:
+            numbers = [as_number(value, schema[name]) for value in values[name] if value is not None]
+            spans[name] = contradictions.Span(min(numbers), max(numbers))
+    return contradictions.with_conditions(spans, values, schema)
 
 
 def _quota(conditions: Conditions, features: Features, schema: TableSchema) -> Quota | None:
@@ -241,27 +257,6 @@ def _unknown_category(field: str, column: Column) -> Problem:
         f" and {len(categories) - _NAMED} more" if len(categories) > _NAMED else ""
     )
     return Problem(field, f"it names a category that column '{column.name}' does not have", f"Choose: {named}.")
-
-
-def as_number(value: Value, column: Column) -> float:
-    """Return a value of a numeric or datetime column as features have it.
-
-    Raises
-    ------
-    ValueError, TypeError
-        It is none.
-    """
-    if column.kind is not Kind.DATETIME or isinstance(value, int | float):
-        if isinstance(value, bool):
-            raise TypeError("a truth value is no number")
-        return float(value)
-    if column.dtype is Dtype.TIME:
-        parsed = time.fromisoformat(value)
-        return parsed.hour * 3600.0 + parsed.minute * 60.0 + parsed.second
-    if column.dtype is Dtype.DATE:
-        midnight = datetime.combine(date.fromisoformat(value), time(), UTC)
-        return midnight.timestamp()
-    return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
 
 
 def bounds(wanted: Range, column: Column) -> tuple[float, float]:

@@ -155,10 +155,10 @@ def fill(
             break
     drawn = (attempt + 1) * BLOCK_ROWS
     if force is None or not met_tests:
-        raise _too_rare(taken, drawn, rows)
+        raise _too_rare(taken, drawn, rows, wish)
     rest = _forced(draw, wish, schema, force, waiting, generator(seed, f"{schema.name}/forced", block))
     if rest is None:
-        raise _too_rare(taken, drawn, rows)
+        raise _too_rare(taken, drawn, rows, wish)
     pieces.append(rest)
     places.append(np.concatenate(waiting))
     return take(join(pieces), np.argsort(np.concatenate(places)))
@@ -230,8 +230,17 @@ def _forced(
     return join(pieces)
 
 
-def _too_rare(taken: int, drawn: int, rows: int) -> InvalidInputError:
+def _too_rare(taken: int, drawn: int, rows: int, wish: Wish) -> InvalidInputError:
     share = f"{taken / drawn:.2g}" if taken else "none"
+    if not (wish.tests or wish.fixed or wish.quota):
+        return InvalidInputError(
+            Problem(
+                "constraints",
+                f"the model seldom gives rows that keep them: {taken:,} of {drawn:,} drawn did ({share}), {rows:,} are "
+                "needed in each block",
+                "Drop a constraint, or ask for fewer rows where columns are unique.",
+            )
+        )
     return InvalidInputError(
         Problem(
             "conditions",

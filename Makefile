@@ -55,9 +55,8 @@ format: $(VENV)/.all ## Bring the code into shape.
 bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock libraries.
 	$(BIN)/python benchmarks/api_import.py
 	$(BIN)/python benchmarks/sampling.py
-	$(BIN)/python benchmarks/copula.py speed
-	$(BIN)/python benchmarks/copula.py fidelity
-	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
+	$(BIN)/python benchmarks/copula.py
+	$(BIN)/python benchmarks/synthesizers.py
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.

@@ -409,7 +409,7 @@ def test_every_share_in_the_model_is_of_k_rows(made, made_schema):
 
 
 def test_more_people_are_asked_for_than_there_are(make_table, made_schema):
-    with pytest.raises(InvalidInputError, match=r"synthesizer\.k.*30.*20 rows"):
+    with pytest.raises(InvalidInputError, match=r"synthesizer\.k.*30 people.*20 rows"):
         fitted(make_table(20), made_schema, k=30)
 
 

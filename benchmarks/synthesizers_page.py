@@ -20,6 +20,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 PLOTS = ROOT / "docs" / "synthesizers"
 BEGIN, END = "<!-- synthesizers: written by benchmarks/synthesizers.py -->", "<!-- synthesizers: end -->"
 FRESH = "fresh"
+SPEED_DATASET = "uci_default"
 MEASURES = (
     "C2ST against holdout",
     "C2ST against train",
@@ -171,7 +172,9 @@ def plot(results: Sequence[Result], folder: Path = PLOTS) -> None:
     colours[FRESH] = "#000000"
     folder.mkdir(parents=True, exist_ok=True)
     _plot_tradeoff(results, colours, folder / "fidelity_privacy.png")
-    _plot_speed([one for one in results if one.dataset == "uci_default"], colours, folder / "speed.png")
+    timed = [one for one in results if one.dataset == SPEED_DATASET and one.costs and not one.settings]
+    if timed:
+        _plot_speed(timed, colours, folder / "speed.png")
 
 
 def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Path) -> None:
@@ -208,8 +211,7 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
 def _plot_speed(own: Sequence[Result], colours: dict[str, str], path: Path) -> None:
     from matplotlib import pyplot as plt
 
-    own = [one for one in own if one.costs and not one.settings]
-    figure, axes = plt.subplots(1, 2, figsize=(10, 0.9 + 0.42 * max(len(own), 1)), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 0.9 + 0.42 * len(own)), sharey=True, layout="constrained")
     for axis, cost in zip(axes, ("fit, s", "rows/s"), strict=True):
         values = [one.costs[cost] for one in own]
         bars = axis.barh([one.label for one in own], values, color=[colours[one.contender] for one in own])

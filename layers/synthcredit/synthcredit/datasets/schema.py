@@ -70,6 +70,15 @@ _DTYPES: dict[Kind, tuple[Dtype, ...]] = {
     Kind.IDENTIFIER: (Dtype.STRING, Dtype.INT64),
     Kind.TEXT: (Dtype.STRING,),
 }
+_STORED: dict[Dtype, tuple[type, ...]] = {
+    Dtype.STRING: (str,),
+    Dtype.BOOL: (bool,),
+    Dtype.INT64: (int,),
+    Dtype.DOUBLE: (int, float),
+}
+"""What categories of each type are; other types have none."""
+MAX_FORMAT = 4_096
+"""Characters of an identifier, at most: a schema may be hostile, and every row has one."""
 
 
 class Column(BaseModel):
@@ -132,6 +141,11 @@ class Column(BaseModel):
             raise ValueError(f"column '{self.name}' is {what}, so its dtype must be {' or '.join(allowed)}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"column '{self.name}' has a minimum above its maximum")
+        if not all(isinstance(category, _STORED.get(self.dtype, ())) for category in self.categories or ()):
+            raise ValueError(f"column '{self.name}' has categories that are not {self.dtype}")
+        widths = map(int, re.findall(r"\{:0?(\d{1,9})", self.format or ""))
+        if len(self.format or "") > MAX_FORMAT or any(width > MAX_FORMAT for width in widths):
+            raise ValueError(f"column '{self.name}' has a format of more than {MAX_FORMAT} characters")
         return self
 
 

@@ -62,8 +62,9 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py
 
-schema: $(VENV)/.all ## Write docs/schema/evidence.json anew.
+schema: $(VENV)/.all ## Write docs/schema/evidence.json and the settings in docs/synthesizers.md anew.
 	$(BIN)/python docs/schema/write.py
+	$(BIN)/python docs/synthesizers/write.py
 
 image: $(VENV)/.all ## Build the container image, push it to ECR, print its address. [REGION= TAG= WITH_CTGAN=yes COMPUTE=gpu]
 	@$(BIN)/python containers/synthesis/push.py $(if $(REGION),--region $(REGION)) $(if $(TAG),--tag $(TAG)) \

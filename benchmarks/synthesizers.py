@@ -75,6 +75,7 @@ def take(contender: Contender | None, dataset: str, seeds: int, *, quick: bool, 
     table, schema = DATASETS[dataset].read()
     train, holdout = protocol.halves(table.slice(0, QUICK_ROWS) if quick else table)
     costs: dict[str, float] = {}
+    load = _load()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write(folder, train, holdout, schema)
@@ -94,7 +95,7 @@ def take(contender: Contender | None, dataset: str, seeds: int, *, quick: bool, 
         "seeds": seeds if contender else 0,
         "figures": {key: [_short(value) for value in values] for key, values in figures.items()},
         "costs": {key: _short(value) for key, value in costs.items()},
-        "taken": {"rows": train.num_rows, **_circumstances(contender, engine)},
+        "taken": {"rows": train.num_rows, **_circumstances(contender, engine), "load": round(max(load, _load()), 1)},
     }
 
 
@@ -138,6 +139,11 @@ def _circumstances(contender: Contender | None, engine: str | None) -> dict[str,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "versions": versions,
     }
+
+
+def _load() -> float:
+    """Return how many processes wanted a core over the last minute: times by the clock of a busy machine are long."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _versions() -> dict[str, str]:

@@ -147,10 +147,12 @@ def _provenance(results: Sequence[Result]) -> Iterator[str]:
             versions.setdefault(package, set()).add(version)
     days = sorted({one.taken["day"] for one in results})
     commits = sorted({one.taken["commit"] for one in results})
+    loads = [one.taken["load"] for one in results if "load" in one.taken]
+    busy = f" Processes that wanted a core meanwhile: {min(loads):g} to {max(loads):g}." if loads else ""
     yield (
         f"Taken from {days[0]} to {days[-1]} on: {'; '.join(machines)}. Versions: "
         + ", ".join(f"{package} {' and '.join(sorted(seen))}" for package, seen in sorted(versions.items()))
-        + f". Commits: {', '.join(commits)}. Each result, seed by seed, is a file in "
+        + f". Commits: {', '.join(commits)}.{busy} Each result, seed by seed, is a file in "
         + "`benchmarks/results/synthesizers/`."
     )
 
@@ -212,14 +214,15 @@ def _plot_speed(own: Sequence[Result], colours: dict[str, str], path: Path) -> N
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.9 + 0.42 * len(own)), sharey=True, layout="constrained")
-    for axis, cost in zip(axes, ("fit, s", "rows/s"), strict=True):
+    titles = {"fit, CPU s": "processor seconds to fit", "rows/CPU s": "rows a processor second"}
+    for axis, (cost, title) in zip(axes, titles.items(), strict=True):
         values = [one.costs[cost] for one in own]
         bars = axis.barh([one.label for one in own], values, color=[colours[one.contender] for one in own])
         axis.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in values], fontsize=8,
                        padding=3)  # fmt: skip
         axis.set_xscale("log")
-        axis.margins(x=0.2)
-        axis.set_title({"fit, s": "seconds to fit", "rows/s": "rows a second, one process"}[cost], fontsize=10)
+        axis.margins(x=0.25)
+        axis.set_title(title, fontsize=10)
     axes[0].invert_yaxis()
     figure.savefig(path, dpi=110, metadata={"Software": None})
     plt.close(figure)

@@ -186,6 +186,7 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
     figure, axes = plt.subplots(2, 3, figsize=(12, 7.2), squeeze=False, layout="constrained")
     for axis, name in zip(axes.flat, shown, strict=False):
         own = [one for one in results if one.dataset == name]
+        shown_above: list[Result] = []
         for family in dict.fromkeys(one.contender for one in own):
             points = [one for one in own if one.contender == family]
             found = [(_mean(one, "excess closeness"), _mean(one, "C2ST against holdout"), one) for one in points]
@@ -193,10 +194,11 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
                 line = sorted(found, key=lambda point: point[2].settings.get("k", 10))
                 axis.plot(*zip(*[point[:2] for point in line], strict=True), color=colours[family], alpha=0.5, lw=1)
             for closeness, score, one in found:
-                usual = not one.settings
+                usual, away = not one.settings, 5 if len(shown_above) % 2 == 0 else -11
+                shown_above.append(one)
                 axis.scatter(closeness, score, color=colours[family], s=46 if usual else 16, zorder=3)
                 text = one.label if usual else f"k={one.settings['k']}" if "k" in one.settings else one.label
-                axis.annotate(text, (closeness, score), xytext=(5, 4), textcoords="offset points",
+                axis.annotate(text, (closeness, score), xytext=(5, away), textcoords="offset points",
                               fontsize=8 if usual else 6)  # fmt: skip
         axis.set_title(name, fontsize=10)
         axis.axvline(0, color="#999999", lw=0.6)
@@ -212,6 +214,7 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
 
 def _plot_speed(own: Sequence[Result], colours: dict[str, str], path: Path) -> None:
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.9 + 0.42 * len(own)), sharey=True, layout="constrained")
     titles = {"fit, CPU s": "processor seconds to fit", "rows/CPU s": "rows a processor second"}
@@ -221,6 +224,7 @@ def _plot_speed(own: Sequence[Result], colours: dict[str, str], path: Path) -> N
         axis.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in values], fontsize=8,
                        padding=3)  # fmt: skip
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.margins(x=0.25)
         axis.set_title(title, fontsize=10)
     axes[0].invert_yaxis()

@@ -22,11 +22,9 @@ from synthcredit.synthesizers.conditions import Steering
 from synthcredit.synthesizers.constrained_given import Completing
 from synthcredit.synthesizers.features import Features, rows_of, take
 from synthcredit.synthesizers.fitting import Checkpoints, Fitting, Progress, silent
+from synthcredit.synthesizers.people import MIN_ROWS as MIN_ROWS
 from synthcredit.synthesizers.settings import Settings
 from synthcredit.synthesizers.steering import Test, Wish, fill, prepare
-
-MIN_ROWS = 20
-"""Fewer rows than this show no distribution."""
 
 
 def _too_little(table: pa.Table, schema: TableSchema) -> Iterator[Problem]:

@@ -21,9 +21,10 @@ from pydantic import BaseModel, ConfigDict
 from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.errors import Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
+from synthcredit.synthesizers import people
 from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take, values_of
 from synthcredit.synthesizers.fitting import Fitting
-from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
 from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, grow
@@ -77,14 +78,8 @@ class TreesSynthesizer(Synthesizer):
     _k_rows: int
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
-        self._k_rows = _rows_of(self.settings.k, table, schema)
-        if self._k_rows > max(table.num_rows, MIN_ROWS):
-            yield Problem(
-                "synthesizer.k",
-                f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
-                f"{table.num_rows}",
-                "Give rows of more people, or choose a smaller k.",
-            )
+        self._k_rows = people.rows_behind(self.settings.k, table, schema)
+        yield from people.too_few(self.settings.k, self._k_rows, table)
 
     def _fit(self, features: Features, fitting: Fitting) -> None:
         seed, progress = fitting.seed, fitting.progress
@@ -244,18 +239,6 @@ def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing
     if states.size != len(column.categories or ()) + column.nullable:
         raise ValueError("the states of a categorical column are not its categories")
     return states
-
-
-def _rows_of(k: int, table: pa.Table, schema: TableSchema) -> int:
-    """Return how many rows belong to at least ``k`` people, whichever rows they are.
-
-    Where a person has one row, ``k``. Otherwise one more than the ``k - 1`` people of most rows have together, so that
-    all else can count rows.
-    """
-    if schema.customer is None:
-        return k
-    counts = table[schema.customer].value_counts().field("counts").to_numpy()
-    return int(np.sort(counts)[::-1][: k - 1].sum()) + 1
 
 
 def _at_most(features: Features, most: int, rng: np.random.Generator) -> Features:

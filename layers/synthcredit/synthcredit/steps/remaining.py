@@ -75,7 +75,8 @@ class Told:
     def __call__(self, done: float, message: str) -> None:
         """Take note: ``done`` from 0 to 1, and what is being done."""
         left = self._remaining(done)
-        if left is not None and 0 < done < 1:
+        # A family that knows better, since it may stop early or has a time of its own, says so itself.
+        if left is not None and 0 < done < 1 and " left" not in message:
             message = f"{message}, {in_words(left)}"
         self._progress(done, message)
         # A training that starts anew after a refused checkpoint begins at nothing again.

@@ -133,7 +133,7 @@ def test_a_model_of_margins_is_not_accused_with_other_seeds(request_for, tmp_pat
 
 
 def test_trees_are_audited_through_their_file_too(request_for, tmp_path):
-    settings = {"trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
+    settings = {"k": 2, "trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
     audit = audit_files(request_for("trees", settings=settings, release=Release.MODEL), tmp_path)
     assert audit.leaks
     assert audit.shadow[0].auc.low > 0.6

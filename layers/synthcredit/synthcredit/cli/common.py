@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,30 @@ EvidenceLevel = Annotated[
 ]
 MaxTstrLoss = Annotated[float | None, typer.Option("--max-tstr-loss", help="Gate: largest allowed loss in AUC.")]
 
+TargetRate = Annotated[
+    float | None, typer.Option("--target-rate", help="Share of rows with the rarer class of the target; exact.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="COLUMN=VALUE, COLUMN>=VALUE or COLUMN<=VALUE that every row meets; may be repeated. Several values of "
+        "one column: any of them. COLUMN=null: missing.",
+    ),
+]
+Balance = Annotated[
+    str | None, typer.Option("--balance", metavar="COLUMN", help="All categories of this column equally often.")
+]
+Share = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--share",
+        metavar="COLUMN:CATEGORY=SHARE",
+        help="How often a category comes, e.g. --share purpose:boat=0.3; may be repeated for one column.",
+    ),
+]
+
 Request = Annotated[Path | None, typer.Argument(help="A request as JSON, as the HTTP API takes it.")]
 Deliver = Annotated[
     list[str] | None, typer.Option("--deliver", help="A form: parquet, csv, json, jsonl; may be repeated.")
@@ -77,6 +102,7 @@ def request_body(
     evidence: Level,
     max_tstr_loss: float | None,
     retrain: bool,
+    conditions: dict[str, Any],
     continue_from: str | None = None,
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
@@ -92,6 +118,7 @@ def request_body(
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
         "rows": rows,
         "seed": seed,
+        "conditions": conditions,
         "gate": given(profile=profile, max_tstr_loss=max_tstr_loss),
         "evidence": evidence,
         **given(deliver=deliver),
@@ -101,6 +128,55 @@ def request_body(
             Problem("--data", "there is no data and no request", "Give --data FILE, or a request file.")
         )
     return body
+
+
+def conditions_of(
+    target_rate: float | None, where: list[str] | None, balance: str | None, share: list[str] | None
+) -> dict[str, Any]:
+    """Return the conditions that options state, as a request has them."""
+    shares: dict[str, Any] = {}
+    for text in share or ():
+        found = _SHARE.fullmatch(text)
+        if found is None or shares.get("column", found[1]) != found[1]:
+            raise InvalidInputError(
+                Problem(f"--share {text}", "it is no COLUMN:CATEGORY=SHARE of one column", "E.g. purpose:boat=0.3.")
+            )
+        shares = {"column": found[1], "of": shares.get("of", {}) | {found[2]: float(found[3])}}
+    return given(target_rate=target_rate, balance=balance, where=_where(where) or None, shares=shares or None)
+
+
+_CONDITION = re.compile(r"(.+?)(>=|<=|=)(.*)", re.DOTALL)
+_SHARE = re.compile(r"(.+?):(.+)=(0|1|[01]?\.\d+)", re.DOTALL)
+
+
+def _where(texts: list[str] | None) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    for text in texts or ():
+        found = _CONDITION.fullmatch(text)
+        if found is None:
+            raise InvalidInputError(
+                Problem(
+                    f"--where {text}", "it has no =, >= or <=", "Write COLUMN=VALUE, COLUMN>=VALUE or COLUMN<=VALUE."
+                )
+            )
+        name, sign, value = found[1].strip(), found[2], _json_or_text(found[3].strip())
+        before = where.get(name)
+        if sign == "=":
+            where[name] = value if name not in where else [*(before if isinstance(before, list) else [before]), value]
+        else:
+            where[name] = {**(before if isinstance(before, dict) else {}), "min" if sign == ">=" else "max": value}
+        if isinstance(before, dict) != (sign != "=") and name in where and before is not None:
+            raise InvalidInputError(
+                Problem(f"--where {text}", f"'{name}' has a value and a range", "Give values, or a range.")
+            )
+    return where
+
+
+def _json_or_text(value: str) -> Any:  # noqa: ANN401 - JSON is whatever it is; pydantic decides
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 @contextmanager
@@ -173,8 +249,5 @@ def settings_of(pairs: list[str] | None) -> dict[str, Any]:
         name, sign, value = pair.partition("=")
         if not sign:
             raise InvalidInputError(Problem(f"--set {pair}", "it has no '='", "Write --set NAME=VALUE."))
-        try:
-            settings[name] = json.loads(value)
-        except ValueError:
-            settings[name] = value
+        settings[name] = _json_or_text(value)
     return settings

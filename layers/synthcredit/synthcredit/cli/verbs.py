@@ -13,6 +13,7 @@ from synthcredit import console
 from synthcredit.cli.common import (
     Again,
     AsJson,
+    Balance,
     ContinueFrom,
     Data,
     Deliver,
@@ -28,10 +29,14 @@ from synthcredit.cli.common import (
     SchemaFile,
     Seed,
     Setting,
+    Share,
     Synthesizer,
     Target,
+    TargetRate,
+    Where,
     Workers,
     answering,
+    conditions_of,
     given,
     path_of,
     read_schema,
@@ -53,6 +58,10 @@ def run(
     holdout: Holdout = None,
     schema: SchemaFile = None,
     setting: Setting = None,
+    target_rate: TargetRate = None,
+    where: Where = None,
+    balance: Balance = None,
+    share: Share = None,
     deliver: Deliver = None,
     profile: GateProfile = None,
     evidence: EvidenceLevel = Level.STANDARD,
@@ -76,6 +85,8 @@ def run(
 
       synthcredit run --data applicants.csv --rows 500 --out sample.csv
 
+      synthcredit run --data applicants.csv --target default --target-rate 0.3 --where "age>=25" --where purpose=car
+
       synthcredit run request.json --out results
     """
     with answering(as_json):
@@ -83,6 +94,7 @@ def run(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
+            conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
@@ -91,6 +103,10 @@ def generate(
     model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
     rows: Rows = 10_000,
     seed: Seed = 0,
+    target_rate: TargetRate = None,
+    where: Where = None,
+    balance: Balance = None,
+    share: Share = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="The data it was trained on, if it is not where the card says.")
     ] = None,
@@ -110,8 +126,44 @@ def generate(
     """
     with answering(as_json):
         source = {"kind": "model", "model_id": model} | given(uri=path_of(data))
-        body = {"source": source, "rows": rows, "seed": seed, "gate": given(profile=profile), "evidence": evidence}
+        body = {
+            "source": source,
+            "rows": rows,
+            "seed": seed,
+            "conditions": conditions_of(target_rate, where, balance, share),
+            "gate": given(profile=profile),
+            "evidence": evidence,
+        }
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
+
+
+def complete(
+    rows: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet with some of the model's columns.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
+    out_path: Annotated[
+        Path, typer.Option("--out", "-o", help="The file to write: NAME.csv, .parquet, .json or .jsonl.")
+    ] = Path("completed.csv"),
+    seed: Seed = 0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Complete rows of which a part is given: a model draws what they lack.
+
+    Empty cells are completed, and so are columns that FILE does not have; every other value is kept. Nothing is proven
+    of the result: for data that leaves your hands use run or generate.
+
+    Example:
+
+      synthcredit complete cases.csv --model trees-applicants-0123456789ab --out completed.csv
+    """
+    with answering(as_json):
+        from synthcredit import api
+
+        written = api.complete(rows, model, out_path, seed=seed, home=home)
+        if as_json:
+            console.print_json({"file": str(written)})
+        else:
+            console.out.print(f"Completed: {written}", soft_wrap=True)
 
 
 def train(

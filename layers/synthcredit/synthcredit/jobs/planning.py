@@ -14,6 +14,7 @@ from synthcredit.datasets.split import Split
 from synthcredit.errors import Problem
 from synthcredit.jobs.placement import Placement
 from synthcredit.synthesizers.card import ModelCard
+from synthcredit.synthesizers.conditions import Steering
 
 SHARDS = 16
 """A job is cut into about this many shards, so that a few workers keep busy and a lost shard costs little."""
@@ -96,6 +97,9 @@ class Plan(_Model):
     train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
     reason: Annotated[str, Field(description="Why this model, in words.")]
     shards: tuple[Shard, ...]
+    steering: Annotated[
+        Steering | None, Field(description="The request's conditions, checked against the training rows.")
+    ] = None
     notices: Annotated[tuple[str, ...], Field(description="What the user should know of the data.")] = ()
     placement: Annotated[
         tuple[Placement, ...], Field(description="Where each step runs; none where all run in one process.")

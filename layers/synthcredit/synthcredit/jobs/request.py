@@ -16,6 +16,7 @@ from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, fro
 from synthcredit.evidence.gate import Gate
 from synthcredit.evidence.model import Level
 from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.conditions import Conditions
 
 MAX_ROWS = 10_000_000_000
 """Above this a request is a slip of the finger; a channel may set a lower ceiling of its own."""
@@ -92,6 +93,9 @@ class JobRequest(_Model):
     synthesizer: SynthesizerChoice = SynthesizerChoice()
     rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
+    conditions: Annotated[
+        Conditions, Field(description="What the rows are asked to be like; like the training rows where nothing is.")
+    ] = Conditions()
     gate: Gate = Gate()
     evidence: Annotated[
         Level, Field(description="How much is measured: basic is for haste, and not for data that is shared.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from synthcredit.datasets import detect, read
@@ -27,7 +28,12 @@ from synthcredit.steps.sides import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.card import ModelCard
+from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.conditioning import all_met, resolve
+from synthcredit.synthesizers.conditions import Steering
 
+FEW_ROWS = 50
+"""With fewer real rows that meet the conditions, nothing can be measured: `evidence.sides.MIN_ROWS`."""
 BYTES_A_VALUE = 8
 """What one value takes at most on disk, on average, in compressed Parquet."""
 
@@ -113,8 +119,18 @@ def _plan(job: Job, world: World) -> Plan:
         card = _card(request.source.model_id, world)
         training = _training_of(card, request.source, world)
         reason = f"model {card.model_id} was asked for"
-        return Plan(training=training, model_id=card.model_id, train=False, reason=reason, shards=shards)
+        steering, notices = _steering(request, training, world)
+        return Plan(
+            training=training,
+            model_id=card.model_id,
+            train=False,
+            reason=reason,
+            shards=shards,
+            steering=steering,
+            notices=notices,
+        )
     training, notices = plan_training(request.source, request.synthesizer, request.seed, world)
+    steering, seen = _steering(request, training, world)
     asked = request.synthesizer.given
     found, reason = choose_model(training, world.models.all(), asked=asked, reuse=request.source.reuse)
     return Plan(
@@ -123,8 +139,27 @@ def _plan(job: Job, world: World) -> Plan:
         train=found is None,
         reason=reason,
         shards=shards,
-        notices=notices,
+        steering=steering,
+        notices=(*notices, *seen),
     )
+
+
+def _steering(request: JobRequest, training: Training, world: World) -> tuple[Steering | None, tuple[str, ...]]:
+    """Check the request's conditions against the training rows; say where too few real rows could prove the result."""
+    if not request.conditions:
+        return None, ()
+    schema = training.table_schema
+    train, holdout = (encode(side, schema) for side in read_sides(training, world))
+    steering = resolve(request.conditions, train, schema)
+    few = []
+    for name, side in (("training", train), ("held-out", holdout)):
+        rows = int(np.sum(all_met(steering.where, side, schema)))
+        if rows < FEW_ROWS:
+            few.append(f"{rows} {name} rows")
+    if not few:
+        return steering, ()
+    notice = f"Only {' and '.join(few)} meet the conditions: too few to prove the result by, so no gate may be met."
+    return steering, (notice,)
 
 
 def plan_training(

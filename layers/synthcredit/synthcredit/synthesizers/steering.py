@@ -19,7 +19,8 @@ from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers.codec import settled
-from synthcredit.synthesizers.conditions import Quota, Steering, Wanted, met
+from synthcredit.synthesizers.conditioning import met
+from synthcredit.synthesizers.conditions import Quota, Steering, Wanted
 from synthcredit.synthesizers.features import Discrete, Feature, Features, join, rows_of, take, values_of
 
 MOST_ROUNDS = 400
@@ -167,7 +168,7 @@ def _places(quota: Quota | None, first_row: int, rows: int, rng: np.random.Gener
     """Return which places of the block each group takes: exact counts, in random order."""
     if quota is None:
         return (np.arange(rows),)
-    counts = quota.counts(first_row + rows) - quota.counts(first_row)
+    counts = np.subtract(quota.counts(first_row + rows), quota.counts(first_row))
     groups = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     return tuple(np.flatnonzero(groups == group) for group in range(len(counts)))
 

@@ -82,6 +82,10 @@ Request = Annotated[Path | None, typer.Argument(help="A request as JSON, as the 
 Deliver = Annotated[
     list[str] | None, typer.Option("--deliver", help="A form: parquet, csv, json, jsonl; may be repeated.")
 ]
+ContinueFrom = Annotated[
+    str | None,
+    typer.Option("--continue-from", metavar="MODEL", help="Go on from a model of the same family and columns."),
+]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train even if a suitable model exists.")]
 
 
@@ -102,6 +106,7 @@ def request_body(
     max_tstr_loss: float | None,
     retrain: bool,
     conditions: dict[str, Any],
+    continue_from: str | None = None,
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
     if request is not None:
@@ -111,7 +116,8 @@ def request_body(
         return body
     body = {
         "source": {"kind": "dataset", "target": target, "reuse": not retrain}
-        | given(uri=path_of(data), holdout=path_of(holdout), schema=None if schema is None else read_json(schema)),
+        | given(uri=path_of(data), holdout=path_of(holdout), schema=None if schema is None else read_json(schema))
+        | given(continue_from=continue_from),
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
         "rows": rows,
         "seed": seed,

@@ -14,6 +14,7 @@ from synthcredit.cli.common import (
     Again,
     AsJson,
     Balance,
+    ContinueFrom,
     Data,
     Deliver,
     EvidenceLevel,
@@ -67,6 +68,7 @@ def run(
     evidence: EvidenceLevel = Level.STANDARD,
     max_tstr_loss: MaxTstrLoss = None,
     retrain: Retrain = False,
+    continue_from: ContinueFrom = None,
     again: Again = False,
     workers: Workers = None,
     home: Home = None,
@@ -92,7 +94,7 @@ def run(
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
-            max_tstr_loss=max_tstr_loss, retrain=retrain,
+            max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
@@ -172,11 +174,14 @@ def train(
     setting: Setting = None,
     holdout: Holdout = None,
     schema: SchemaFile = None,
+    continue_from: ContinueFrom = None,
     seed: Seed = 0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model and register it, with its card.
+
+    A training that was interrupted goes on when the same command is given again.
 
     Example:
 
@@ -193,6 +198,7 @@ def train(
                 settings=settings_of(setting),
                 holdout=holdout,
                 schema=read_schema(schema),
+                continue_from=continue_from,
                 seed=seed,
                 home=home,
                 progress=lambda done, message: listener("train", done, message),

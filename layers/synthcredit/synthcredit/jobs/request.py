@@ -51,6 +51,10 @@ class DatasetSource(_Model):
         Field(alias="schema", description="The schema to read the data by; detected where none is given."),
     ] = None
     reuse: Annotated[bool, Field(description="Use a suitable model if there is one.")] = True
+    continue_from: Annotated[
+        str | None,
+        Field(min_length=1, description="A model of the same family and columns to continue from on these rows."),
+    ] = None
 
 
 class ModelSource(_Model):

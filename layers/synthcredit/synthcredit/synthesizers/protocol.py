@@ -53,6 +53,8 @@ class Synthesizer(ABC):
     """Whether the family can complete partly given rows."""
     continues: ClassVar[bool] = False
     """Whether the family can continue from a fitted model on new rows."""
+    resumes: ClassVar[bool] = False
+    """Whether the family leaves checkpoints while it trains, and goes on from one to the same model."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
-from synthcredit.errors import InvalidInputError, NotFoundError, Problem
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
 from synthcredit.jobs.placement import Limits, Placement, place, totals
-from synthcredit.jobs.planning import shards_for
-from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource
+from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
+from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import Sources, World
 from synthcredit.randomness import BLOCK_ROWS
@@ -119,6 +119,8 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
     looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
     if isinstance(source, ModelSource):
         looks.append(lambda: _card(source.model_id, desk))
+    elif source.continue_from is not None:
+        looks.append(partial(_require_continuable, source.continue_from, request.synthesizer, desk))
     for look in looks:
         try:
             look()
@@ -158,12 +160,14 @@ def _require(field: str, uri: str, desk: Desk) -> None:
         raise type(error)([replace(problem, field=field) for problem in error.problems]) from None
 
 
-def _card(model_id: str, desk: Desk) -> ModelCard:
+def _require_continuable(model_id: str, choice: SynthesizerChoice, desk: Desk) -> None:
+    raise_all(other_family(_card(model_id, desk, CONTINUE_FIELD), choice.name))
+
+
+def _card(model_id: str, desk: Desk, field: str = "source.model_id") -> ModelCard:
     card = desk.world.models.find(model_id)
     if card is None:
-        raise NotFoundError(
-            Problem("source.model_id", f"there is no model '{model_id}'", "See GET /models for all models.")
-        )
+        raise NotFoundError(Problem(field, f"there is no model '{model_id}'", "See GET /models for all models."))
     return card
 
 

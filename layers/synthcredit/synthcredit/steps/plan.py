@@ -188,8 +188,9 @@ def plan_training(
         schema, notices = _schema(data, source)
         raise_all(contradictions.problems(schema, _CONSTRAINTS))
         holdout = stack.enter_context(world.objects.source(source.holdout)) if source.holdout else None
-        table = read.read_table(data, schema)
-        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=open_source(data).places))
+        opened = open_source(data)
+        table = read.read_table(opened, schema)
+        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=opened.places))
         notices = (*notices, *constrained.notices(table, schema, constrained.fewest_people(settings)))
         training = Training(
             dataset=schema.name,

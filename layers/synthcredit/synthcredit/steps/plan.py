@@ -194,9 +194,10 @@ def plan_training(
         schema, notices = _schema(data, source) if continued is None else _schema_of(continued)
         raise_all(contradictions.problems(schema, _CONSTRAINTS))
         holdout = stack.enter_context(world.objects.source(source.holdout)) if source.holdout else None
+        opened = open_source(data)
         with reading_by(continued):
-            table = read.read_table(data, schema)
-        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=open_source(data).places))
+            table = read.read_table(opened, schema)
+        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=opened.places))
         notices = (*notices, *constrained.notices(table, schema, constrained.fewest_people(settings)))
         training = Training(
             dataset=schema.name,

@@ -29,8 +29,8 @@ Settings = Mapping[str, Any]
 ENGINE = """
 import json, resource, sys, tempfile, time, warnings
 warnings.simplefilter("ignore")
-import pandas as pd
 from pathlib import Path
+import pandas as pd
 folder, rows, seeds, speed_rows, quick = Path(sys.argv[1]), *map(int, sys.argv[2:6])
 from mostlyai.engine import TabularARGN
 train = pd.read_parquet(folder / "engine.parquet")
@@ -41,7 +41,9 @@ with tempfile.TemporaryDirectory() as workspace:
     model.fit(train)
     fitted, fitted_cpu = time.perf_counter(), time.process_time()
     for seed in range(1, seeds + 1):
-        pd.DataFrame(model.sample(n_samples=rows)).to_parquet(folder / f"engine-{seed}.parquet")
+        # Rare categories would else come as a token of its own, which is none of the column's.
+        made = model.sample(n_samples=rows, rare_category_replacement_method="sample")
+        made.to_parquet(folder / f"engine-{seed}.parquet")
     begun, begun_cpu = time.perf_counter(), time.process_time()
     model.sample(n_samples=speed_rows)
     sampled, sampled_cpu = time.perf_counter(), time.process_time()
@@ -221,9 +223,7 @@ def make_by_engine(interpreter: str, folder: Path, rows: int, seeds: int, *, qui
         for column in schema.learned:
             if column.discrete:
                 codes = {_text(category): category for category in column.categories or ()}
-                # Its token for rare categories is none of ours: such rows count as their column's first category.
-                first = next(iter(codes.values()), None)
-                made[column.name] = [None if pd.isna(v) else codes.get(str(v), first) for v in made[column.name]]
+                made[column.name] = [None if pd.isna(value) else codes[str(value)] for value in made[column.name]]
         pq.write_table(typed(made, schema), folder / f"made-{seed}.parquet")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

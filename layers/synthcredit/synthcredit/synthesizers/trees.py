@@ -21,11 +21,12 @@ from pydantic import BaseModel, ConfigDict
 from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.errors import Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take, values_of
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take, values_of
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
+from synthcredit.synthesizers.trees_completion import complete
 from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, grow
 from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_pooled import TREES, PooledForest, grow_pooled
@@ -69,6 +70,7 @@ class TreesSynthesizer(Synthesizer):
     """Forests, one column after the other."""
 
     name: ClassVar[str] = "trees"
+    completes: ClassVar[bool] = True
     settings: TreesSettings
 
     _order: list[str]
@@ -207,6 +209,21 @@ class TreesSynthesizer(Synthesizer):
                 drawn = dict(take(drawn, passed))
         return {column.name: drawn[column.name] for column in self.schema.learned}
 
+    def _complete(self, rng: np.random.Generator, known: Features, given: Mapping[str, NDArray[np.bool_]]) -> Features:
+        columns = list(zip(self._order, self._states, strict=True))
+        drawn = complete(
+            self._forests,
+            [states.size for states in self._states],
+            np.stack([_state_of(states, known[name]) for name, states in columns]),
+            np.stack([given[name] for name in self._order]),
+            rng,
+        )
+        made = {
+            name: _kept(known[name], given[name], states.draw(drawn[at], rng))
+            for at, (name, states) in enumerate(columns)
+        }
+        return {column.name: made[column.name] for column in self.schema.learned}
+
     def _config(self) -> dict[str, Any]:
         missing = [isinstance(states, NumericStates) and states.missing for states in self._states]
         pooled = [isinstance(forest, PooledForest) for forest in self._forests]
@@ -244,6 +261,21 @@ def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing
     if states.size != len(column.categories or ()) + column.nullable:
         raise ValueError("the states of a categorical column are not its categories")
     return states
+
+
+def _state_of(states: States, feature: Feature) -> Codes:
+    if isinstance(states, CategoryStates) and isinstance(feature, Discrete):
+        # What is not given may be encoded as a missing value that the column does not have.
+        return states.of(Discrete(np.minimum(feature.codes, states.size - 1), states.size))
+    if isinstance(states, NumericStates) and isinstance(feature, Numeric):
+        return states.of(feature)
+    raise TypeError("a column and its states are of different kinds")
+
+
+def _kept(known: Feature, given: NDArray[np.bool_], drawn: Feature) -> Feature:
+    """Return a column as drawn, and as known where it was given."""
+    values = np.where(given, values_of(known), values_of(drawn))
+    return Discrete(values, drawn.size) if isinstance(drawn, Discrete) else Numeric(values)
 
 
 def _rows_of(k: int, table: pa.Table, schema: TableSchema) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthcredit.synthesizers.trees_forest import Codes, Counts, Forest
+from synthcredit.synthesizers.trees_leaning import LeaningForest
 from synthcredit.synthesizers.trees_pooled import PooledForest
 from synthcredit.synthesizers.trees_states import grouped
 
@@ -30,7 +31,7 @@ Given = NDArray[np.bool_]
 
 
 def complete(
-    forests: Sequence[Forest | PooledForest],
+    forests: Sequence[Forest | LeaningForest | PooledForest],
     sizes: Sequence[int],
     known: Codes,
     given: Given,
@@ -77,7 +78,7 @@ class _Candidates:
         self._differ = False
         """Whether candidates of one row may differ yet; as long as not, they all explain a cell equally well."""
 
-    def extend(self, at: int, forest: Forest | PooledForest, size: int) -> None:
+    def extend(self, at: int, forest: Forest | LeaningForest | PooledForest, size: int) -> None:
         """Draw the next column where it is not given, and weight by it where it is."""
         gaps, kept = np.flatnonzero(~self._given[at]), np.flatnonzero(self._given[at])
         earlier = self._states[:at]
@@ -114,14 +115,15 @@ class _Candidates:
         return self._states[:, np.arange(len(upto)) * self._count + np.minimum(place, self._count - 1)]
 
 
-def likelihood(forest: Forest | PooledForest, size: int) -> Callable[[Codes, Codes], Floats]:
+def likelihood(forest: Forest | LeaningForest | PooledForest, size: int) -> Callable[[Codes, Codes], Floats]:
     """Return what tells how likely a state is after the states before it, up to what is equal for all of them.
 
     What is returned takes ``earlier``, shape (columns, n), and states, shape (n,), and returns shape (n,), above 0.
     """
     if isinstance(forest, PooledForest):
         return _OfPooled(forest)
-    return _OfGroups.of(forest, size)
+    # Which way leaves lean is left out: what it adds to the likelihood of a given cell is little.
+    return _OfGroups.of(forest.forest if isinstance(forest, LeaningForest) else forest, size)
 
 
 @dataclass(frozen=True, slots=True)

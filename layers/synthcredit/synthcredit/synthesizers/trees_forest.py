@@ -81,23 +81,26 @@ class Forest:
         """Return the state below which a share of a leaf's rows lies, for each row, shape (n,)."""
         first, end = self.before[self.start[leaf]], self.before[self.start[leaf + 1]]
         row = first + np.minimum((share * (end - first)).astype(np.int64), end - first - 1)
-        return np.asarray(self.state[np.searchsorted(self.before, row, side="right") - 1])
+        # Looked up in ascending order, neighbours find the same part of the array in the processor's cache.
+        order = np.argsort(row)
+        drawn = np.empty(len(row), dtype=np.int32)
+        drawn[order] = self.state[np.searchsorted(self.before, row[order], side="right") - 1]
+        return drawn
 
     def leaves(self, earlier: Codes, node: Codes) -> Codes:
         """Follow every row from its root to its leaf; return which leaves."""
         flat, rows = earlier.ravel(), earlier.shape[1]
         ends = self.parent == _LEAF
         # A leaf leads to itself, so that rows can go several steps before those that have arrived are put aside.
-        itself = np.arange(len(ends))
         asked = np.where(ends, 0, self.parent).astype(np.int64) * rows
-        near, far = np.where(ends, itself, itself + 1), np.where(ends, itself, self.other)
+        threshold, far = np.where(ends, -1, self.threshold), np.where(ends, np.arange(len(ends)), self.other)
         arrived = node.astype(np.int64)
         going = np.flatnonzero(~ends[arrived])
         at = arrived[going]
         while len(going):
             for _ in range(_STEPS):
-                below = flat.take(asked.take(at) + going) <= self.threshold.take(at)
-                at = np.where(below, near.take(at), far.take(at))
+                below = flat.take(asked.take(at) + going) <= threshold.take(at)
+                at = np.where(below, at + 1, far.take(at))
             arrived[going] = at
             still = np.flatnonzero(~ends.take(at))
             going, at = going[still], at[still]

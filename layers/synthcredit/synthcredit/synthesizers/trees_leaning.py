@@ -39,7 +39,8 @@ def normal_share(scores: Floats) -> Floats:
 
     Bowling et al., "A logistic approximation to the cumulative normal distribution", JIEM 2, 2009.
     """
-    return np.asarray(1.0 / (1.0 + np.exp(-(1.5976 * scores + 0.07056 * scores**3))))
+    # A power by multiplication: numpy's own takes ten times as long.
+    return np.asarray(1.0 / (1.0 + np.exp(-scores * (1.5976 + 0.07056 * scores * scores))))
 
 
 def normal_score(shares: Floats) -> Floats:
@@ -81,7 +82,7 @@ class LeaningForest:
             score += table.take(earlier[partner])
         place = np.clip((score - self.middle[leaf]) * self.scale[leaf], -_MOST, _MOST)
         strength = self.strength[leaf]
-        share = normal_share(strength * place + np.sqrt(1.0 - strength**2) * rng.standard_normal(rows))
+        share = normal_share(strength * place + np.sqrt(1.0 - strength * strength) * rng.standard_normal(rows))
         return self.forest.drawn_at(leaf, share)
 
     def with_rows(self, earlier: Codes, rows: Codes, size: int) -> Self:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthcredit.evidence.audit_whitebox import count_found, measure, own_values, states_of, trees_log_likelihood
+from synthcredit.evidence.audit_whitebox import count_found, measure, own_values, trees_log_likelihood
 from synthcredit.evidence.nearest import fit_space
 from synthcredit.evidence.sides import Sides
 from synthcredit.synthesizers import modelfile
@@ -110,10 +110,10 @@ def test_a_training_value_is_of_the_state_that_training_put_it_in(values, scale,
     if gap:
         given_values[0] = np.nan
     states, rows = learn_numbers(given_values, k=1, rng=RNG(0))
-    found = states_of(given_values, states)
+    found = states.of(Numeric(given_values))
     assert found.tolist() == rows.tolist()
 
 
 def test_a_value_that_no_bin_holds_goes_to_the_nearest():
     states, _ = learn_numbers(np.repeat(np.arange(40.0), 30), k=1, rng=RNG(0))
-    assert states_of(np.array([-50.0, 500.0, 7.2]), states).tolist() == [0, states.size - 1, 7]
+    assert states.of(Numeric(np.array([-50.0, 500.0, 7.2]))).tolist() == [0, states.size - 1, 7]

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from synthcredit.synthesizers.features import Discrete
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees import TreesSynthesizer
 from synthcredit.synthesizers.trees_forest import Forest, grow
+from synthcredit.synthesizers.trees_leaning import LeaningForest, lean, normal_score, normal_share
 from synthcredit.synthesizers.trees_pooled import POWERS, TREES, PooledForest, grow_pooled
 from synthcredit.synthesizers.trees_states import (
     TIME_STEPS,
@@ -465,6 +467,124 @@ def test_only_a_small_tables_target_is_pooled(make_table, made_schema, made, mon
     assert pools(number) == pools(large) == []
 
 
+# --- Leaves that lean -----------------------------------------------------------------------------------------------
+
+
+def line(count: int = 4_000, slope: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return two columns of 400 states, the second close to the first (or to its mirror image)."""
+    source = rng("line")
+    first = source.integers(0, 400, count)
+    second = np.clip(first + source.integers(-8, 9, count), 0, 399)
+    return first[None].astype(np.int32), (second if slope > 0 else 399 - second).astype(np.int32)
+
+
+def leaning(earlier, rows, size=400, **more) -> LeaningForest:
+    forest = grown(earlier, rows, size, categories=False, **more)
+    return lean(forest, earlier, [400] * len(earlier), np.arange(len(earlier)), rows, size, rng("lean"))
+
+
+@pytest.mark.parametrize("slope", [1, -1])
+def test_inside_large_leaves_amounts_still_follow_each_other(slope):
+    earlier, rows = line(slope=slope)
+    flat = grown(earlier, rows, 400, categories=False, leaf_rows=400)
+    tilted = leaning(earlier, rows, leaf_rows=400)
+    drawn = [forest.draw(earlier, rng("draw")) for forest in (flat, tilted)]
+    blur = [np.abs(each - rows).mean() for each in drawn]
+    assert blur[1] < 0.5 * blur[0]
+    assert tilted.strength.min() > 0.7
+    assert np.sign(np.diff(tilted.tables[0]).sum()) == slope
+    # What comes, and how often, stays: deciles of 4,000 rows, four standard deviations.
+    for each in drawn:
+        assert np.quantile(each, np.arange(1, 10) / 10) == pytest.approx(
+            np.quantile(rows, np.arange(1, 10) / 10), abs=13
+        )
+
+
+def test_leaves_do_not_lean_by_what_tells_nothing():
+    source = rng("nothing")
+    earlier, rows = source.integers(0, 400, (2, 4_000)).astype(np.int32), source.integers(0, 400, 4_000)
+    assert np.abs(leaning(earlier, rows.astype(np.int32), leaf_rows=400).strength).max() < 0.2
+
+
+def test_without_anything_to_lean_by_a_forest_stays_as_it_is():
+    constant, rows = np.zeros((1, 500), dtype=np.int32), np.arange(500, dtype=np.int32) % 400
+    forest = grown(constant, rows, 400, categories=False)
+    assert lean(forest, constant, [1], np.arange(1), rows, 400, rng()) is forest
+    assert lean(forest, constant[:0], [], np.arange(0), rows, 400, rng()) is forest
+
+
+def test_normal_shares_are_those_of_the_normal_distribution():
+    scores = np.linspace(-3, 3, 61)
+    truth = [NormalDist().cdf(score) for score in scores]
+    assert normal_share(scores) == pytest.approx(truth, abs=2e-4)
+    assert normal_score(normal_share(scores)) == pytest.approx(scores, abs=1e-3)
+
+
+LEANING = {
+    "another column": {"partners": np.array([5], dtype=np.int32)},
+    "a column before the first": {"partners": np.array([-1], dtype=np.int32)},
+    "no column": {"partners": np.zeros(0, dtype=np.int32)},
+    "columns with decimals": {"partners": np.zeros(1)},
+    "too short a table": {"tables": np.zeros(399, dtype=np.float32)},
+    "no number": {"tables": np.full(400, np.nan, dtype=np.float32)},
+    "another type": {"tables": np.zeros(400)},
+    "a leaf less": {"middle": np.zeros(1, dtype=np.float32)},
+    "a deep array": {"scale": np.zeros((1, 4), dtype=np.float32)},
+}
+
+
+@pytest.mark.parametrize("change", LEANING.values(), ids=LEANING)
+def test_hostile_leanings_are_refused(change):
+    forest = leaning(*line(600))
+    arrays = forest.arrays()
+    again = LeaningForest.from_arrays(arrays, earlier=[400], size=400)
+    assert {name: array.tolist() for name, array in again.arrays().items()} == {
+        name: array.tolist() for name, array in arrays.items()
+    }
+    with pytest.raises(ValueError, match="lean"):
+        LeaningForest.from_arrays(arrays | change, earlier=[400], size=400)
+    with pytest.raises(ValueError, match="too strongly"):
+        LeaningForest.from_arrays(arrays | {"strength": arrays["strength"] + 2}, earlier=[400], size=400)
+
+
+# --- Continuing on new rows ---
+
+
+def test_continuing_counts_the_new_rows_in_the_old_leaves(made, make_table, made_schema):
+    table, model = made
+    before = [forest.before[-1] for forest in counted(model)]
+    new = table.slice(0, 500)
+    longer = TreesSynthesizer(TreesSettings()).fit(new, made_schema, seed=2, previous=model)
+    assert longer._order == model._order
+    for old, forest, rows in zip(counted(model), counted(longer), before, strict=True):
+        assert forest.before[-1] == rows + 500 * len(forest.root)
+        assert np.array_equal(old.parent, forest.parent)
+        assert (np.diff(forest.before[forest.start]) >= np.diff(old.before[old.start])).all()
+    assert [forest.before[-1] for forest in counted(model)] == before
+    assert next(longer.sample(50, 1)).num_rows == 50
+
+
+def test_continuing_moves_the_model_towards_the_new_rows(made, made_schema):
+    table, model = made
+    at = table.column_names.index("default")
+    bad = table.set_column(at, "default", pa.array(["yes"] * table.num_rows))
+    longer = TreesSynthesizer(TreesSettings()).fit(bad, made_schema, seed=2, previous=model)
+    rates = [np.mean(np.array(next(m.sample(8_000, 1))["default"].to_pylist()) == "yes") for m in (model, longer)]
+    assert rates[1] > rates[0] + 0.3
+
+
+def test_what_is_new_and_rare_is_not_kept_when_continuing(make_table, made_schema):
+    table = make_table(400)
+    at = table.column_names.index("purpose")
+    plain = table.set_column(at, "purpose", pa.array(["car", "house"] * 200))
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(plain, made_schema, seed=1)
+    for boats, kept in ((K - 1, False), (K, True)):
+        names = ["boat"] * boats + ["car"] * (400 - boats)
+        new = table.set_column(at, "purpose", pa.array(names))
+        longer = TreesSynthesizer(TreesSettings(trees=1)).fit(new, made_schema, seed=1, previous=model)
+        assert ("boat" in next(longer.sample(8_000, 1))["purpose"].to_pylist()) is kept
+
+
 # --- The model file -------------------------------------------------------------------------------------------------
 
 
@@ -525,7 +645,7 @@ def test_sampling_needs_numpy_alone(made, tmp_path):
 
 
 def counted(model: TreesSynthesizer) -> list[Forest]:
-    return [forest.forest if isinstance(forest, PooledForest) else forest for forest in model._forests]
+    return [forest if isinstance(forest, Forest) else forest.forest for forest in model._forests]
 
 
 def test_k_people_stand_behind_every_state_and_every_leaf(make_table, made_schema):
@@ -556,7 +676,7 @@ def test_a_table_of_fewer_than_k_people_is_refused(make_table, made_schema):
 def test_small_tables_have_larger_leaves_unless_told(make_table, made_schema, made):
     def leaf(rows: int, **given: int) -> int:
         model = TreesSynthesizer(TreesSettings(trees=1, **given)).fit(make_table(rows), made_schema, seed=1)
-        return min(int(np.diff(f.before[f.start]).min()) for f in model._forests if isinstance(f, Forest))
+        return min(int(np.diff(f.before[f.start]).min()) for f in counted(model)[:-1])
 
     assert leaf(700) >= 27
     assert leaf(700, leaf_rows=12, few_values_leaf_rows=12) < 27

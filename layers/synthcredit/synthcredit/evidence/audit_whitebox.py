@@ -172,38 +172,15 @@ def trees_log_likelihood(content: Content, features: Features) -> Matrix:
         feature = features[name]
         if isinstance(feature, Discrete):
             categories = CategoryStates.from_arrays(own)
-            states[at] = np.argsort(categories.code)[feature.codes]
+            states[at] = categories.of(feature)
             size = categories.size
         else:
             numbers = NumericStates.from_arrays(own, missing[at])
-            states[at] = states_of(feature.values, numbers)
+            states[at] = numbers.of(feature)
             size = numbers.size
         forest = Forest.from_arrays(own, columns=at, size=size)
         total += np.log(np.maximum(_chances(forest, states[:at], states[at], size), _LEAST_CHANCE))
     return total
-
-
-def states_of(values: Matrix, states: NumericStates) -> Codes:
-    """Return the state that each number is of, shape (n,): its own, else the roundest bin that holds it.
-
-    Numbers that no bin holds take the bin whose middle is nearest; a missing one the last state.
-    """
-    middles = (states.low + states.high) / 2
-    found = np.abs(values[:, None] - middles[None, :]).argmin(axis=1) if len(middles) else np.zeros(len(values), int)
-    for step in np.unique(states.step):
-        level = np.flatnonzero((states.step == step) & (states.low < states.high))
-        if not len(level):
-            continue
-        at = level[np.maximum(np.searchsorted(states.low[level], values, side="right") - 1, 0)]
-        with np.errstate(invalid="ignore"):
-            multiple = np.abs(values - np.round(values / step) * step) < 1e-6 * step if step else np.isfinite(values)
-        held = (states.low[at] <= values) & (values <= states.high[at]) & multiple
-        found = np.where(held, at, found)
-    points = np.flatnonzero(states.low == states.high)
-    if len(points):
-        at = points[np.minimum(np.searchsorted(states.low[points], values), len(points) - 1)]
-        found = np.where(states.low[at] == values, at, found)
-    return np.where(np.isnan(values), states.size - 1, found).astype(np.int32)
 
 
 def _chances(forest: Forest, earlier: Codes, state: Codes, size: int) -> Matrix:

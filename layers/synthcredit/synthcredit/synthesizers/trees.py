@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +22,14 @@ from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.errors import Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import people
-from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take, values_of
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, take, values_of
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
+from synthcredit.synthesizers.trees_completion import complete
 from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, grow
+from synthcredit.synthesizers.trees_leaning import LeaningForest, lean
 from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_pooled import TREES, PooledForest, grow_pooled
 from synthcredit.synthesizers.trees_states import (
@@ -56,6 +58,11 @@ MOST_PARENTS = 32
 """Columns that one column's trees may ask; where there are more, those that are associated most."""
 
 
+Trees = Forest | LeaningForest | PooledForest
+TreesKind = Literal["plain", "leaning", "pooled"]
+_KINDS: Mapping[type, TreesKind] = {Forest: "plain", LeaningForest: "leaning", PooledForest: "pooled"}
+
+
 class _State(BaseModel):
     """What a model file says beside its arrays."""
 
@@ -63,18 +70,20 @@ class _State(BaseModel):
 
     order: list[str]
     missing: list[bool]
-    pooled: list[bool]
+    kinds: list[TreesKind]
 
 
 class TreesSynthesizer(Synthesizer):
     """Forests, one column after the other."""
 
     name: ClassVar[str] = "trees"
+    completes: ClassVar[bool] = True
+    continues: ClassVar[bool] = True
     settings: TreesSettings
 
     _order: list[str]
     _states: list[States]
-    _forests: list[Forest | PooledForest]
+    _forests: list[Trees]
     _k_rows: int
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
@@ -84,6 +93,9 @@ class TreesSynthesizer(Synthesizer):
     def _fit(self, features: Features, fitting: Fitting) -> None:
         seed, progress = fitting.seed, fitting.progress
         features = _at_most(features, self.settings.max_rows, generator(seed, "trees/rows"))
+        if isinstance(fitting.previous, TreesSynthesizer):
+            self._continue(features, fitting.previous, fitting)
+            return
         learned = self._learn_states(features, seed)
         names = list(learned)
         states, rows = [own for own, _ in learned.values()], np.stack([codes for _, codes in learned.values()])
@@ -120,7 +132,7 @@ class TreesSynthesizer(Synthesizer):
                 earlier = np.array(order[:at], dtype=np.int64)
                 asked = np.flatnonzero(np.isin(earlier, parents(column, order[:at])))
                 rng = generator(seed, f"trees/column/{names[column]}")
-                forest: Forest | PooledForest
+                forest: Trees
                 if pooled:
                     forest = grow_pooled(
                         rows[earlier],
@@ -146,8 +158,23 @@ class TreesSynthesizer(Synthesizer):
                         pool=pool,
                         grown=grown,
                     )
+                    if not self.schema[names[column]].discrete:
+                        earlier_sizes = [sizes[before] for before in earlier]
+                        forest = lean(forest, rows[earlier], earlier_sizes, asked, rows[column], sizes[column], rng)
                 self._forests.append(forest)
                 progress(SEARCH + (1.0 - SEARCH) * ((at + 1) / len(order)), f"column {at + 1} of {len(order)}")
+
+    def _continue(self, features: Features, previous: TreesSynthesizer, fitting: Fitting) -> None:
+        """Count new rows in the leaves of a model: its order, states and splits stay as they are."""
+        self._order, self._states, self._forests = previous._order, previous._states, []
+        rows = np.empty((len(self._order), rows_of(features)), dtype=np.int32)
+        for at, (name, states, forest) in enumerate(zip(self._order, self._states, previous._forests, strict=True)):
+            counted = forest if isinstance(forest, Forest) else forest.forest
+            rng = generator(fitting.seed, f"trees/continue/{name}")
+            known = np.bincount(counted.state, minlength=states.size) > 0
+            rows[at] = _usual(states, features[name], known, self._k_rows, rng)
+            self._forests.append(forest.with_rows(rows[:at], rows[at], states.size))
+            fitting.progress((at + 1) / len(self._order), f"column {at + 1} of {len(self._order)}")
 
     def _learn_states(self, features: Features, seed: int) -> dict[str, tuple[States, Codes]]:
         target = self.schema.target
@@ -202,10 +229,25 @@ class TreesSynthesizer(Synthesizer):
                 drawn = dict(take(drawn, passed))
         return {column.name: drawn[column.name] for column in self.schema.learned}
 
+    def _complete(self, rng: np.random.Generator, known: Features, given: Mapping[str, NDArray[np.bool_]]) -> Features:
+        columns = list(zip(self._order, self._states, strict=True))
+        drawn = complete(
+            self._forests,
+            [states.size for states in self._states],
+            np.stack([_state_of(states, known[name]) for name, states in columns]),
+            np.stack([given[name] for name in self._order]),
+            rng,
+        )
+        made = {
+            name: _kept(known[name], given[name], states.draw(drawn[at], rng))
+            for at, (name, states) in enumerate(columns)
+        }
+        return {column.name: made[column.name] for column in self.schema.learned}
+
     def _config(self) -> dict[str, Any]:
         missing = [isinstance(states, NumericStates) and states.missing for states in self._states]
-        pooled = [isinstance(forest, PooledForest) for forest in self._forests]
-        return _State(order=self._order, missing=missing, pooled=pooled).model_dump()
+        kinds = [_KINDS[type(forest)] for forest in self._forests]
+        return _State(order=self._order, missing=missing, kinds=kinds).model_dump()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {}
@@ -223,13 +265,20 @@ class TreesSynthesizer(Synthesizer):
             at, _, name = key.partition(".")
             parts[at][name] = part
         self._order, self._states, self._forests = state.order, [], []
-        told = zip(state.order, state.missing, state.pooled, strict=True)
-        for position, (name, missing, pooled) in enumerate(told):
+        told = zip(state.order, state.missing, state.kinds, strict=True)
+        for position, (name, missing, kind) in enumerate(told):
             own = parts[str(position)]
             states = _restored_states(own, self.schema[name], missing)
             self._states.append(states)
-            kind = PooledForest if pooled else Forest
-            self._forests.append(kind.from_arrays(own, columns=position, size=states.size))
+            self._forests.append(_restored_trees(kind, own, [before.size for before in self._states[:-1]], states.size))
+
+
+def _restored_trees(kind: str, arrays: Mapping[str, NDArray[Any]], earlier: list[int], size: int) -> Trees:
+    if kind == "leaning":
+        return LeaningForest.from_arrays(arrays, earlier=earlier, size=size)
+    if kind == "pooled":
+        return PooledForest.from_arrays(arrays, columns=len(earlier), size=size)
+    return Forest.from_arrays(arrays, columns=len(earlier), size=size)
 
 
 def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing: bool) -> States:
@@ -239,6 +288,32 @@ def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing
     if states.size != len(column.categories or ()) + column.nullable:
         raise ValueError("the states of a categorical column are not its categories")
     return states
+
+
+def _state_of(states: States, feature: Feature) -> Codes:
+    if isinstance(states, CategoryStates) and isinstance(feature, Discrete):
+        # What is not given may be encoded as a missing value that the column does not have.
+        return states.of(Discrete(np.minimum(feature.codes, states.size - 1), states.size))
+    if isinstance(states, NumericStates) and isinstance(feature, Numeric):
+        return states.of(feature)
+    raise TypeError("a column and its states are of different kinds")
+
+
+def _usual(states: States, feature: Feature, known: NDArray[np.bool_], k: int, rng: np.random.Generator) -> Codes:
+    """Return the states of new rows; one that no row had yet and fewer than ``k`` have now becomes another's."""
+    rows = _state_of(states, feature)
+    strange = ~(known | (np.bincount(rows, minlength=states.size) >= k))[rows]
+    if isinstance(states, NumericStates) and not states.missing:
+        strange |= np.isnan(values_of(feature))  # There is no state for it.
+    if strange.any():
+        rows[strange] = rng.choice(rows[~strange] if not strange.all() else np.flatnonzero(known), int(strange.sum()))
+    return rows
+
+
+def _kept(known: Feature, given: NDArray[np.bool_], drawn: Feature) -> Feature:
+    """Return a column as drawn, and as known where it was given."""
+    values = np.where(given, values_of(known), values_of(drawn))
+    return Discrete(values, drawn.size) if isinstance(drawn, Discrete) else Numeric(values)
 
 
 def _at_most(features: Features, most: int, rng: np.random.Generator) -> Features:

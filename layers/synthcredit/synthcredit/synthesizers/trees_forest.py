@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -75,29 +75,62 @@ class Forest:
         """
         rows = earlier.shape[1]
         leaf = self.leaves(earlier, self.root[rng.integers(len(self.root), size=rows)])
+        return self.drawn_at(leaf, np.asarray(rng.random(rows)))
+
+    def drawn_at(self, leaf: Codes, share: NDArray[np.float64]) -> Codes:
+        """Return the state below which a share of a leaf's rows lies, for each row, shape (n,)."""
         first, end = self.before[self.start[leaf]], self.before[self.start[leaf + 1]]
-        row = first + (rng.random(rows) * (end - first)).astype(np.int64)
-        return self.state[np.searchsorted(self.before, row, side="right") - 1]
+        row = first + np.minimum((share * (end - first)).astype(np.int64), end - first - 1)
+        # Looked up in ascending order, neighbours find the same part of the array in the processor's cache.
+        order = np.argsort(row)
+        drawn = np.empty(len(row), dtype=np.int32)
+        drawn[order] = self.state[np.searchsorted(self.before, row[order], side="right") - 1]
+        return drawn
 
     def leaves(self, earlier: Codes, node: Codes) -> Codes:
         """Follow every row from its root to its leaf; return which leaves."""
         flat, rows = earlier.ravel(), earlier.shape[1]
         ends = self.parent == _LEAF
         # A leaf leads to itself, so that rows can go several steps before those that have arrived are put aside.
-        itself = np.arange(len(ends))
         asked = np.where(ends, 0, self.parent).astype(np.int64) * rows
-        near, far = np.where(ends, itself, itself + 1), np.where(ends, itself, self.other)
+        threshold, far = np.where(ends, -1, self.threshold), np.where(ends, np.arange(len(ends)), self.other)
         arrived = node.astype(np.int64)
         going = np.flatnonzero(~ends[arrived])
         at = arrived[going]
         while len(going):
             for _ in range(_STEPS):
-                below = flat.take(asked.take(at) + going) <= self.threshold.take(at)
-                at = np.where(below, near.take(at), far.take(at))
+                below = flat.take(asked.take(at) + going) <= threshold.take(at)
+                at = np.where(below, at + 1, far.take(at))
             arrived[going] = at
             still = np.flatnonzero(~ends.take(at))
             going, at = going[still], at[still]
         return self.other[arrived]
+
+    def with_rows(self, earlier: Codes, rows: Codes, size: int) -> Self:
+        """Return the same trees with more rows counted in their leaves.
+
+        Parameters
+        ----------
+        earlier, rows
+            The new rows' states: of the columns before, shape (columns, n), and of the column, shape (n,).
+        size
+            How many states the column has.
+        """
+        leaves = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+        old = leaves * size + self.state
+        new = [
+            self.leaves(earlier, np.full(len(rows), root, dtype=np.int32)).astype(np.int64) * size + rows
+            for root in self.root
+        ]
+        entries, place = np.unique(np.concatenate([old, *new]), return_inverse=True)
+        more = np.ones(len(place) - len(old), dtype=np.int64)
+        counts = np.bincount(place, np.concatenate([np.diff(self.before), more]), len(entries)).astype(np.int64)
+        return replace(
+            self,
+            start=np.searchsorted(entries // size, np.arange(len(self.start))),
+            state=(entries % size).astype(np.int32),
+            before=np.concatenate([[0], np.cumsum(counts)]),
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the forest as unsigned arrays by name, each of the smallest type that holds it."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthcredit.synthesizers.trees_forest import SAMPLE_SHARE, Codes, waves
-from synthcredit.synthesizers.trees_states import midranks
+from synthcredit.synthesizers.trees_states import grouped, midranks
 
 MAX_TRIALS = 260
 """Trees that the search may grow beside those of the first order. UCI default: most of the gain is found by then."""
@@ -38,9 +38,8 @@ class _Trial:
         self, rows: Codes, sizes: Sequence[int], leaf_rows: Sequence[int], rng: np.random.Generator, pool: Executor
     ) -> None:
         self._asked = np.ascontiguousarray(rows.T, dtype=np.float32)
-        ranks = [midranks(own, size) for own, size in zip(rows, sizes, strict=True)]
-        self._wanted = [waves(own) for own in ranks]
-        self._groups = [_grouped(own, rank) for own, rank in zip(rows, ranks, strict=True)]
+        self._wanted = [waves(midranks(own, size)) for own, size in zip(rows, sizes, strict=True)]
+        self._groups = [grouped(np.bincount(own), _GROUPS, _FREQUENT)[own] for own in rows]
         self._leaf_rows = leaf_rows
         self._train, self._held = np.split(np.arange(rows.shape[1]), [2 * rows.shape[1] // 3])
         self._grown_on = self._train[: round(len(self._train) * SAMPLE_SHARE)]
@@ -79,14 +78,6 @@ class _Trial:
         # As if one more row of each leaf had been drawn from the whole column: no group is impossible.
         chance = (counts + overall) / (counts.sum(axis=1, keepdims=True) + 1.0)
         return float(np.log(chance[leaf[self._held], groups[self._held]]).mean())
-
-
-def _grouped(rows: Codes, ranks: NDArray[np.float64]) -> Positions:
-    """Return groups of neighbouring states, numbered from 0 on; a frequent state is one of its own."""
-    counts = np.bincount(rows)[rows]
-    shared = -1 - np.floor(ranks * _GROUPS)
-    groups: Positions = np.unique(np.where(counts * _FREQUENT >= len(rows), rows, shared), return_inverse=True)[1]
-    return groups
 
 
 def improve(

@@ -78,6 +78,10 @@ class PooledForest:
         upto = np.cumsum(self.chances(earlier), axis=1)[:, :-1]
         return np.asarray((rng.random(len(upto))[:, None] >= upto).sum(axis=1, dtype=np.int32))
 
+    def with_rows(self, earlier: Codes, rows: Codes, size: int) -> Self:
+        """Return the same trees with more rows counted; the power stays as it was."""
+        return self.of(self.forest.with_rows(earlier, rows, size), size, self.power)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the forest as arrays by name."""
         return self.forest.arrays() | {"power": np.array([self.power])}

@@ -71,6 +71,10 @@ class CategoryStates:
             raise ValueError("the states of a categorical column are not its categories")
         return cls(code)
 
+    def of(self, feature: Discrete) -> Codes:
+        """Return the state of each category, shape (n,)."""
+        return np.argsort(self.code).astype(np.int32)[feature.codes]
+
     def draw(self, states: Codes, rng: np.random.Generator) -> Discrete:
         """Return the categories of states, shape (n,)."""
         return Discrete(self.code[states], self.size)
@@ -125,6 +129,30 @@ class NumericStates:
         if (np.abs(tilt) > _MOST_TILT).any():
             raise ValueError("the states of a numeric column are too steep")
         return cls(low, high, step, tilt, missing)
+
+    def of(self, feature: Numeric) -> Codes:
+        """Return the state of each number, shape (n,): its own, else the roundest bin that holds it.
+
+        Numbers that no bin holds take the state whose middle is nearest; a missing one the last state.
+        """
+        values, last = feature.values, self.size - 1
+        if not len(self.low):
+            return np.full(len(values), last, dtype=np.int32)
+        middles = self.low / 2 + self.high / 2  # Ascending; halved first, because a sum may overflow.
+        found = np.searchsorted(middles[:-1] / 2 + middles[1:] / 2, values)
+        for step in np.unique(self.step):
+            level = np.flatnonzero((self.step == step) & (self.low < self.high))
+            if not len(level):
+                continue
+            at = level[np.maximum(np.searchsorted(self.low[level], values, side="right") - 1, 0)]
+            with np.errstate(invalid="ignore"):
+                multiple = np.abs(values - np.round(values / step) * step) < 1e-6 * step if step else ~np.isnan(values)
+            found = np.where((self.low[at] <= values) & (values <= self.high[at]) & multiple, at, found)
+        points = np.flatnonzero(self.low == self.high)
+        if len(points):
+            at = points[np.minimum(np.searchsorted(self.low[points], values), len(points) - 1)]
+            found = np.where(self.low[at] == values, at, found)
+        return np.where(np.isnan(values), last, found).astype(np.int32)
 
     def draw(self, states: Codes, rng: np.random.Generator) -> Numeric:
         """Draw a value for each state, between its ends as its tilt says.
@@ -342,6 +370,25 @@ def _first_of_bins(counts: NDArray[np.int64], bin_rows: int) -> list[int]:
     if rows < bin_rows and len(first) > 1:
         first.pop()
     return first
+
+
+def grouped(rows: NDArray[np.int64] | Floats, groups: int, frequent: int) -> NDArray[np.int64]:
+    """Return the group of each state, numbered from 0 on, shape (states,): neighbours share one by their ranks.
+
+    Parameters
+    ----------
+    rows
+        Shape (states,). How many rows have each state.
+    groups
+        How many groups of about equally many rows there are at most, beside those of frequent states.
+    frequent
+        A state of at least one in so many rows is a group of its own.
+    """
+    total = max(float(rows.sum()), 1.0)
+    shared = -1 - np.floor((np.cumsum(rows) - rows / 2) / total * groups)
+    own = rows * frequent >= total
+    numbers: NDArray[np.int64] = np.unique(np.where(own, np.arange(len(rows)), shared), return_inverse=True)[1]
+    return numbers
 
 
 def midranks(rows: Codes, size: int) -> Floats:

@@ -155,9 +155,7 @@ class NetworkSynthesizer(Synthesizer):
         # States are in the order of codes, and `givable` holds that none is missing.
         return np.searchsorted(self._parts[place].states, codes)
 
-    def _draw_piece(
-        self, rng: np.random.Generator, conditions: NDArray[np.intp] | None
-    ) -> list[NDArray[np.float64]]:
+    def _draw_piece(self, rng: np.random.Generator, conditions: NDArray[np.intp] | None) -> list[NDArray[np.float64]]:
         """Return `_PIECE_ROWS` values or codes of every learned column."""
         if conditions is None:
             conditions = self._fitted.draw_conditions(_PIECE_ROWS, rng)
@@ -199,7 +197,7 @@ class NetworkSynthesizer(Synthesizer):
         bend = _cut(arrays["bends"] if self.bent else NOTHING, bends, "bends")
         noise = _cut(arrays["noise"] if self.noisy else NOTHING, noises, "noise")
         each = zip(states, means, scales, bend, noise, strict=True)
-        parts = tuple(Part(*four, noise=float(last[0]) if len(last) else 0.0) for *four, last in each)
+        parts = tuple(Part(one, two, three, four, float(five.sum())) for one, two, three, four, five in each)
         self.adopt(parts, Network.from_arrays(arrays, parsed.given))
 
 
@@ -220,6 +218,10 @@ def _check(part: Part, column: Column) -> None:
         raise ValueError("a state is out of range")
     if len(part.means) and np.isnan(values[0]):
         raise ValueError("state 0 of a column with modes must be a number")
+    _check_modes(part)
+
+
+def _check_modes(part: Part) -> None:
     if not ((np.abs(part.means) <= _VALUE_LIMIT).all() and ((part.scales >= 0) & (part.scales <= _VALUE_LIMIT)).all()):
         raise ValueError("a mode is not finite or out of range")
     if not ((np.abs(part.bend) <= _VALUE_LIMIT).all() and (np.diff(part.bend) >= 0).all() and 0 <= part.noise <= 1):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from synthcredit.errors import InvalidInputError, Problem, raise_all
 from synthcredit.synthesizers.ctgan_network import KNOT_PLACES, Part
-from synthcredit.synthesizers.features import Discrete, Feature, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature
 from synthcredit.synthesizers.rare import has_few_values
 
 MAX_UNITS = 10_000
@@ -26,7 +26,7 @@ MODES = 10
 """Most modes of a column: `max_clusters` of the library."""
 LEAST_WEIGHT = 0.005
 """Weight of a mode below which it is dropped: `weight_threshold` of the library."""
-MIXTURE_ROWS = 10_000
+MIXTURE_ROWS = 5_000
 """Rows that a mixture is fitted on, at most; its ten means do not get better from more."""
 DEVIATIONS = 4
 """How many deviations of its mode a value of 1 is: `STD_MULTIPLIER` of the library."""
@@ -242,7 +242,10 @@ class Layout:
     def of(cls, parts: tuple[Part, ...]) -> Layout:
         """Lay out the outputs of columns."""
         tanh = sum(len(part.means) > 0 for part in parts)
-        spans, states, places, start = [], [], {}, tanh
+        spans: list[tuple[int, int]] = []
+        states: list[int] = []
+        places: dict[int, int] = {}
+        start = tanh
         for place, part in enumerate(parts):
             for options, is_state in ((len(part.states), True), (len(part.means), False)):
                 if options < 2:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from threadpoolctl import threadpool_limits
+from torch.optim.adam import adam
 
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import generator
@@ -212,9 +213,9 @@ def key_of(*parts: object) -> bytes:
     """Return a digest of what a training depends on: settings, seed, and the encoded rows as arrays."""
     digest = hashlib.blake2b(digest_size=32)
     for part in (torch.__version__, *parts):
-        content = part if isinstance(part, np.ndarray) else str(part).encode()
-        digest.update(f"{getattr(part, 'shape', '')}{getattr(part, 'dtype', '')}{len(content)}\0".encode())
-        digest.update(np.ascontiguousarray(content) if isinstance(content, np.ndarray) else content)
+        array = part if isinstance(part, np.ndarray) else np.frombuffer(str(part).encode(), dtype=np.uint8)
+        digest.update(f"{array.shape}{array.dtype}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
@@ -303,23 +304,65 @@ def refuse_too_large(needed_mb: float, max_mb: int | None, hint: str) -> None:
         )
 
 
-def adam(parameters: list[torch.nn.Parameter], **settings: Any) -> torch.optim.Adam:  # noqa: ANN401 - torch's own
-    """Return torch's fused Adam with its state made ready, so that it can be kept and resumed from the first step."""
-    optimiser = torch.optim.Adam(parameters, fused=True, **settings)
-    for parameter in parameters:
-        zeros = {name: torch.zeros_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-        optimiser.state[parameter] = {"step": torch.zeros((), device=parameter.device), **zeros}
-    return optimiser
+class Adam:
+    """Adam (Kingma and Ba, ICLR 2015) as in `torch.optim.Adam`, fused, its state there from the first step on.
+
+    torch's own class makes its state when it first steps and spends as long in Python as on small matrices.
+
+    Parameters
+    ----------
+    module
+        Whose parameters it moves; each must have a gradient when it does.
+    rate, betas, decay
+        As ``lr``, ``betas`` and ``weight_decay``.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, *, rate: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), decay: float
+    ) -> None:
+        self._parameters: list[torch.Tensor] = list(module.parameters())
+        self._means = [torch.zeros_like(each) for each in self._parameters]
+        self._squares = [torch.zeros_like(each) for each in self._parameters]
+        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
+        self._rate, self._betas, self._decay = rate, betas, decay
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters."""
+        adam(
+            self._parameters,
+            [parameter.grad for parameter in self._parameters if parameter.grad is not None],
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            fused=True,
+            amsgrad=False,
+            maximize=False,
+            lr=self._rate,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            weight_decay=self._decay,
+            eps=1e-8,
+        )
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the state by name."""
+        parts = {"mean": self._means, "square": self._squares, "step": self._steps}
+        return {f"{place}.{name}": each for name, part in parts.items() for place, each in enumerate(part)}
 
 
-def tensors_of(name: str, part: torch.nn.Module | torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return the tensors of a module, or of an optimiser from `adam`, by name."""
-    if isinstance(part, torch.nn.Module):
-        return {f"{name}.{key}": tensor for key, tensor in part.state_dict().items()}
+def tensors_of(parts: Mapping[str, torch.nn.Module | Adam]) -> dict[str, torch.Tensor]:
+    """Return the tensors of modules and optimisers, by name."""
     return {
-        f"{name}.{place}.{key}": tensor
-        for place, state in enumerate(part.state.values())
-        for key, tensor in state.items()
+        f"{name}.{key}": tensor
+        for name, part in parts.items()
+        for key, tensor in (part.tensors() if isinstance(part, Adam) else part.state_dict()).items()
     }
 
 
@@ -411,5 +454,3 @@ def _bins(feature: Feature, cuts: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
         return cuts[feature.codes], min(feature.size, MOST_BINS) + 1
     places = np.searchsorted(cuts, feature.values, side="right")
     return np.where(np.isnan(feature.values), len(cuts) + 1, places), len(cuts) + 2
-
-

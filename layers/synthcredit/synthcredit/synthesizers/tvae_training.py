@@ -22,7 +22,7 @@ from synthcredit.synthesizers import neural
 from synthcredit.synthesizers.ctgan_encoding import Rows
 from synthcredit.synthesizers.ctgan_network import Network
 from synthcredit.synthesizers.ctgan_scoring import Scorer
-from synthcredit.synthesizers.ctgan_training import Activation, Batches
+from synthcredit.synthesizers.ctgan_training import Batches, Softmax
 
 NOISE = 128
 HIDDEN = (128, 128)
@@ -54,11 +54,11 @@ class TvaeTraining:
         self._count, self._batch, self._seed, self._device, self._scorer = len(rows), batch, seed, device, scorer
         self._layout = rows.layout
         self._batches = Batches(rows, device)
-        self._activation = Activation(rows.layout, device)
+        self._softmax = Softmax(rows.layout.spans, device)
         self.encoder = Encoder(rows.layout.outputs, HIDDEN, NOISE).to(device)
         self.decoder = Decoder(NOISE, HIDDEN, rows.layout.outputs).to(device)
-        self._of_encoder = neural.adam(list(self.encoder.parameters()), weight_decay=DECAY)
-        self._of_decoder = neural.adam(list(self.decoder.parameters()), weight_decay=DECAY)
+        self._of_encoder = neural.Adam(self.encoder, decay=DECAY)
+        self._of_decoder = neural.Adam(self.decoder, decay=DECAY)
         self._order: tuple[int, NDArray[np.intp]] = (-1, np.empty(0, dtype=np.intp))
         self._encoder_alone = 0
         self._loss = torch.zeros(())
@@ -96,13 +96,25 @@ class TvaeTraining:
         drawn
             Shape (n, NOISE). Standard normal.
         """
-        mean, deviation, log_variance = self.encoder(real)
-        raw, _ = self.decoder(drawn * deviation + mean)
-        divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum() / len(real)
+        seen = self.encoder.seq(real)
+        mean, log_variance = self.encoder.fc1(seen), self.encoder.fc2(seen)
+        with torch.no_grad():
+            deviation = torch.exp(0.5 * log_variance)
+            latent = torch.addcmul(mean, drawn, deviation)
+        raw = self.decoder.seq(latent.requires_grad_())
         loss, gradient, of_sigma = self._likelihood(raw.detach(), real)
-        torch.autograd.backward([raw, divergence], [gradient, None])
+        raw.backward(gradient)
         self.decoder.sigma.grad = of_sigma
-        return loss + divergence.detach()
+        # The divergence is -1/2 the mean of 1 + log variance - mean^2 - variance, summed over the latent variables.
+        with torch.no_grad():
+            variance = deviation**2
+            of_latent = latent.grad
+            assert of_latent is not None  # noqa: S101 - by the step backwards
+            of_variance = 0.5 * (of_latent * drawn * deviation + (variance - 1) / len(real))
+            of_mean = of_latent + mean / len(real)
+            divergence: Tensor = -0.5 * (1 + log_variance - mean**2 - variance).sum() / len(real)
+        torch.autograd.backward([mean, log_variance], [of_mean, of_variance])
+        return loss + divergence
 
     @torch.no_grad()
     def _likelihood(self, raw: Tensor, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,14 +122,15 @@ class TvaeTraining:
         tanh, weight = self._layout.tanh, FACTOR / len(raw)
         values, sigma = torch.tanh(raw[:, :tanh]), self.decoder.sigma[:tanh]
         wrong = real[:, :tanh] - values
-        chances = self._activation.softmax(raw, self._layout.spans)
-        gradient = (chances - real) * weight
-        gradient[:, :tanh] = -wrong / sigma**2 * (1 - values**2) * weight
+        chances = self._softmax(raw[:, tanh:])
+        of_values = -wrong / sigma**2 * (1 - values**2)
+        gradient = torch.cat([of_values, chances - real[:, tanh:]], dim=1) * weight
         of_sigma = torch.zeros_like(self.decoder.sigma)
         of_sigma[:tanh] = (len(raw) / sigma - (wrong**2).sum(0) / sigma**3) * weight
         loss = (wrong**2 / (2 * sigma**2)).sum() + sigma.log().sum() * len(raw)
-        chosen = (chances[:, tanh:] * real[:, tanh:]).clamp_min(1e-30).log() * real[:, tanh:]
-        return (loss - chosen.sum()) * weight, gradient, of_sigma
+        if self._layout.spans:
+            loss -= self._softmax.sums(chances * real[:, tanh:]).clamp_min(1e-30).log().sum()
+        return loss * weight, gradient, of_sigma
 
     def warm_start(self, network: Network, steps: int) -> None:
         """Begin with a decoder that was trained before; at first, only a new encoder learns, to fit to it.
@@ -141,9 +154,8 @@ class TvaeTraining:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return both networks and their optimisers."""
-        parts = {"encoder": self.encoder, "decoder": self.decoder}
         optimisers = {"of_encoder": self._of_encoder, "of_decoder": self._of_decoder}
-        return {k: v for name, part in {**parts, **optimisers}.items() for k, v in neural.tensors_of(name, part).items()}
+        return neural.tensors_of({"encoder": self.encoder, "decoder": self.decoder, **optimisers})
 
     def candidate(self) -> tuple[float, dict[str, NDArray[Any]]]:
         """Return the score of the decoder as it is, and its arrays, not yet calibrated."""

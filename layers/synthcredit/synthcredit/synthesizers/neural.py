@@ -225,7 +225,8 @@ def _left(tensors: Mapping[str, torch.Tensor], state: _State, key: bytes) -> byt
     arrays |= {f"best.{name}": array for name, array in state.best.items()}
     arrays |= {name: np.array([getattr(state, name)], dtype) for name, dtype in _SCALARS.items()}
     arrays["key"] = np.frombuffer(key, dtype=np.uint8)
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    # Not `ascontiguousarray`, which gives a single number a dimension.
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def resumed(content: bytes, tensors: Mapping[str, torch.Tensor], kept: Arrays, plan: Plan, key: bytes) -> _State:

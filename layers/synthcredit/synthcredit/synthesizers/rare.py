@@ -122,7 +122,8 @@ def pulled(values: Floats, k: int) -> Floats:
     """Pull values that lie beyond the mean of the ``k`` smallest, or of the ``k`` largest, to it."""
     ends = min(k, len(values))
     ordered = np.sort(values)
-    # Halves first: the sum of k values may overflow.
-    low, high = (float((part / ends).sum()) for part in (ordered[:ends], ordered[len(values) - ends :]))
+    # Divided first, as a sum may overflow; and rounding must not lead out of the range.
+    low = max(float((ordered[:ends] / ends).sum()), float(ordered[0]))
+    high = min(float((ordered[len(values) - ends :] / ends).sum()), float(ordered[-1]))
     inside: Floats = np.clip(values, low, max(low, high))
     return inside

@@ -123,11 +123,9 @@ class TestContinuing:
         for found, known in zip(one._parts, model._parts, strict=True):
             np.testing.assert_array_equal(found.states, known.states)
             np.testing.assert_array_equal(found.means, known.means)
-        anew = new(family, epochs=1).fit(make_table(600), made_schema, seed=2)
         score = _score(make_table(2_000), made_schema)
-        # One epoch from the beginning teaches little; one more of a trained network loses little.
-        assert score(one) > score(anew)
-        assert score(one) > score(model) - 0.03
+        # The critic, or the encoder, is new; what the network had learned must not be lost by that.
+        assert score(one) > score(model) - 0.05
 
     def test_a_loaded_model_continues(self, family, model, make_table, made_schema, tmp_path):
         model.save(tmp_path / "model")

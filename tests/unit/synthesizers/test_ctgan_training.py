@@ -205,7 +205,7 @@ def test_the_exported_network_is_the_librarys_generator(given):
     hot = np.zeros((512, ours.conditions.size), dtype=np.float32)
     hot[np.arange(512), ours._scorer.kept_conditions[picked]] = 1
     with torch.no_grad():
-        theirs = ours.generator.eval()(torch.from_numpy(np.hstack([noise, hot]))).numpy()
+        theirs = ours.averaged.module.eval()(torch.from_numpy(np.hstack([noise, hot]))).numpy()
     found = network.forward(np.ascontiguousarray(noise.T), picked)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, theirs[:, ours._scorer.kept_outputs].T, rtol=1e-5, atol=1e-5)

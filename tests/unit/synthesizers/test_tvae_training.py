@@ -117,7 +117,7 @@ def test_a_warm_start_gives_what_the_network_gave_and_lets_the_encoder_catch_up(
             ours.step(number)
         before = ours.network()
         again = training()
-        again.warm_start(before, 50)
+        again.warm_start(before, 10)
         for name, array in again.network().arrays().items():
             np.testing.assert_array_equal(array, before.arrays()[name])
         again.step(0)

@@ -14,6 +14,8 @@ half of its time outside of matrix products; here, on the same losses:
 - Rows are encoded as numbers of choices and become one-hot a batch at a time; conditions and the rows that meet them
   are drawn for a batch at once.
 
+What is kept is the moving average of the generator's weights, which the library does not take.
+
 `tests/unit/synthesizers/test_ctgan_training.py` holds that gradients equal those of the library's code.
 """
 
@@ -290,6 +292,7 @@ class CtganTraining:
         self.critic = Critic(Discriminator(outputs + conditions, HIDDEN, pac=PACK).to(device))
         self._of_generator = neural.Adam(self.generator, rate=RATE, betas=BETAS, decay=DECAY)
         self._of_critic = neural.Adam(self.critic.module, rate=RATE, betas=BETAS, decay=DECAY)
+        self.averaged = neural.Average(self.generator)
         self.activation = Activation(self._layout, device)
         self._condition_outputs = torch.from_numpy(self.conditions.outputs).to(device)
         self._condition_column = torch.from_numpy(self.conditions.column).to(device)
@@ -307,6 +310,7 @@ class CtganTraining:
         noise = neural.noise_for(rng, self._device)
         judged = self._critic_step(rng, noise)
         made = self._generator_step(rng, noise)
+        self.averaged.take(number)
         self._losses = (made, judged)
 
     def _critic_step(self, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
@@ -394,6 +398,7 @@ class CtganTraining:
                 layer.weight[torch.from_numpy(rows)] = weight
                 layer.bias[torch.from_numpy(rows)] = torch.from_numpy(np.split(bias, ends)[place]).float()
             self._neutralise((first, second), kept)
+        self.averaged.take(0)
 
     def _neutralise(self, layers: tuple[Any, ...], kept: Tensor) -> None:
         """Set the batch normalisation of layers so that, on rows of the generator, it changes nothing."""
@@ -416,7 +421,8 @@ class CtganTraining:
     def tensors(self) -> dict[str, Tensor]:
         """Return both networks and their optimisers."""
         optimisers = {"of_generator": self._of_generator, "of_critic": self._of_critic}
-        return neural.tensors_of({"generator": self.generator, "critic": self.critic.module, **optimisers})
+        modules = {"generator": self.generator, "averaged": self.averaged.module, "critic": self.critic.module}
+        return neural.tensors_of({**modules, **optimisers})
 
     def candidate(self) -> tuple[float, dict[str, NDArray[Any]]]:
         """Return the score of the network as it is, and its arrays, not yet calibrated."""
@@ -425,7 +431,7 @@ class CtganTraining:
 
     def network(self) -> Network:
         """Take the generator out of torch."""
-        return export(self.generator, self._scorer)
+        return export(self.averaged.module, self._scorer)
 
     def told(self) -> str:
         """Return the last losses in words."""

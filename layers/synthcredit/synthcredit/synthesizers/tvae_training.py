@@ -140,7 +140,7 @@ class TvaeTraining:
         network
             As `network` exported it.
         steps
-            Steps that are planned; the encoder is alone for a tenth of them, 500 at most.
+            Steps that are planned; the encoder is alone for half of them, 300 at most.
         """
         first, second, last = (self.decoder.seq[place] for place in (0, 2, 4))
         ends = np.cumsum(HIDDEN)
@@ -150,7 +150,7 @@ class TvaeTraining:
             for layer, weight, bias in zip((first, second, last), weights, biases, strict=True):
                 layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
                 layer.bias.copy_(torch.from_numpy(bias))
-        self._encoder_alone = min(steps // 10, 500)
+        self._encoder_alone = min(steps // 2, 300)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return both networks and their optimisers."""

@@ -105,7 +105,7 @@ class TestBudgets:
         with pytest.raises(ValidationError):
             CtganSettings(**wrong)
 
-    @pytest.mark.parametrize(("rows", "batch", "epochs"), [(20, 50, 12_000), (700, 140, 2_400), (20_000, 500, 300)])
+    @pytest.mark.parametrize(("rows", "batch", "epochs"), [(20, 50, 12_000), (700, 100, 1_715), (20_000, 500, 300)])
     def test_batches_and_epochs_by_rows(self, rows, batch, epochs):
         assert CtganSettings().batch_for(rows) == batch
         assert CtganSettings().epochs_for(rows) == epochs

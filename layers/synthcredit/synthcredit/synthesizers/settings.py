@@ -37,8 +37,8 @@ class TreesSettings(Settings):
 
 USUAL_STEPS = 12_000
 """Training steps where no epochs are given: stock CTGAN's 300 epochs of 20,000 rows in batches of 500."""
-SMALL_TABLE = 5_000
-"""Fewer rows than this are learned in smaller batches: a batch of 500 has too few steps to teach anything."""
+_BATCHES = ((5_000, 500), (2_000, 200), (500, 100), (0, 50))
+"""From how many rows on a step has how many: an epoch of a small table in batches of 500 would be one step."""
 
 
 class NetworkSettings(Settings):
@@ -58,7 +58,7 @@ class NetworkSettings(Settings):
     patience: Annotated[
         int | None,
         Field(ge=1, le=1_000, description="Looks (60 in all) without a better score before it stops; none: no stop."),
-    ] = 15
+    ] = 30
     max_minutes: Annotated[
         float | None, Field(gt=0, le=10_080, description="Minutes of training, at most; the best so far is kept.")
     ] = None
@@ -76,7 +76,7 @@ class NetworkSettings(Settings):
         """Return the rows of a step for a table of so many rows."""
         if self.batch_size is not None:
             return self.batch_size
-        return 500 if rows >= SMALL_TABLE else max(50, min(200, rows // 50 * 10))
+        return next(batch for least, batch in _BATCHES if rows >= least)
 
     def epochs_for(self, rows: int) -> int:
         """Return the epochs for a table of so many rows."""

@@ -3,7 +3,8 @@
     python benchmarks/sampling.py [--rows 1000000] [--epochs 5]
 
 SDV's `CTGANSynthesizer` and ours each train a network of the same size on a made credit table, encoded by the same
-rules; speed does not depend on what they learned. Then each side generates in fresh processes, taking turns, so that neither profits from a warm machine; peak memory is the operating system's maximum resident set size.
+rules; speed does not depend on what they learned. Then each side generates in fresh processes, taking turns, so that
+neither profits from a warm machine; peak memory is the operating system's maximum resident set size.
 Processor seconds are printed too, over all threads: they say more than the clock when the machine is busy.
 Our side ends in the same place as SDV's or later: typed Arrow batches, by the schema, against a pandas frame.
 """

@@ -464,7 +464,7 @@ class Likeness:
         np.fill_diagonal(tied, 0.0)
         columns = len(tied)
         np.fill_diagonal(tied, tied.sum() / (columns * (columns - 1)) if tied.any() else 1.0)
-        return tied / tied.sum()
+        return np.asarray(tied / tied.sum())
 
     def _by_pair(self, cells: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sum of the cells of each pair of columns, shape (columns, columns)."""

@@ -46,8 +46,8 @@ class Kind:
         The networks.
     conditioned
         Whether they are told a condition.
-    critic
-        Inputs and outputs of the network beside the generator, from its outputs and conditions, as weights.
+    weights
+        About how many weights all networks have together, from outputs and conditions.
     """
 
     training: type[CtganTraining] | type[TvaeTraining]
@@ -191,7 +191,7 @@ def memory_mb(kind: Kind, layout: Layout, rows: int, batch: int) -> float:
     """Estimate what a training takes, in MB: torch, the encoded rows and their features, weights, and one step.
 
     A weight is kept some eight times (itself, its gradient, two moments, the best so far, and copies while a state is
-    written), a row of a batch some twelve times. Measured against what trainings took: `docs/synthesizers/ctgan.md`.
+    written), a row of a batch some twelve times. Counted, not measured.
     """
     conditions = sum(layout.spans[span][1] - layout.spans[span][0] for span in layout.states)
     weights = kind.weights(layout.outputs, conditions if kind.conditioned else 0)

@@ -42,7 +42,7 @@ FEWEST_TO_HOLD_OUT = 300
 MOST_BINS = 30
 """Categories of a column that have bins of their own in the score."""
 BASE_MB = 450
-"""What Python takes with torch, measured; everything else comes on top."""
+"""What Python takes with torch, a round guess; everything else comes on top."""
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -19,10 +19,10 @@ from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError, Problem, StoppedError
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import codec, ctgan_network, modelfile
+from synthcredit.synthesizers.conditions import Conditions, resolve
 from synthcredit.synthesizers.ctgan import CtganSynthesizer
 from synthcredit.synthesizers.ctgan_network import Network, Part
-from synthcredit.synthesizers.features import Discrete, Numeric
-from synthcredit.synthesizers.fitting import silent
+from synthcredit.synthesizers.features import Discrete
 from synthcredit.synthesizers.settings import CtganSettings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -88,7 +88,7 @@ def make_table(rows: int) -> pa.Table:
 def training():
     """The module that needs torch; a machine without it still runs the tests of sampling from other files."""
     pytest.importorskip("ctgan")
-    return importlib.import_module("synthcredit.synthesizers.ctgan_training")
+    return importlib.import_module("synthcredit.synthesizers.ctgan_fit")
 
 
 @pytest.fixture(scope="module")
@@ -109,15 +109,6 @@ def model_file(model, tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def library(training):
-    """The library's own model of the same table and seed, and the encoded columns."""
-    features = codec.encode(make_table(ROWS), SCHEMA)
-    rng = generator(5, "ctgan/encode")
-    encoded = [training.encode(features[c.name], c.special_values, rng) for c in SCHEMA.learned]
-    return training.fit_library(encoded, SETTINGS, seed=5, progress=silent), encoded
-
-
 def sampled(model: CtganSynthesizer, rows: int, seed: int = 1, first_row: int = 0) -> pa.Table:
     return pa.Table.from_batches(list(model.sample(rows, seed, first_row=first_row)))
 
@@ -125,175 +116,74 @@ def sampled(model: CtganSynthesizer, rows: int, seed: int = 1, first_row: int = 
 TARGET = len(SCHEMA.learned) - 1
 
 
-class TestSameAsTheLibrary:
-    def own_rows(self, fitted, given=None) -> list[int]:
-        """The library's outputs in our order, worked out from its output dimensions and dummies."""
-        tanh, choices, start = [], [], 0
-        for info in fitted._transformer._column_transform_info_list:
-            if info.column_type == "continuous":
-                tanh.append(start)
-                if info.output_dimensions > 2:
-                    choices.extend(range(start + 1, start + info.output_dimensions))
-            elif info.column_name != f"{given}:state":
-                dummies = [int(text) for text in info.transform.dummies]
-                choices.extend(start + dummies.index(code) for code in sorted(dummies))
-            start += info.output_dimensions
-        return tanh + choices
-
-    def library_conditions(self, fitted, given=None) -> list[int]:
-        """The library's condition entries in our order."""
-        entries, start = [], 0
-        for info in fitted._transformer._column_transform_info_list:
-            if info.column_type == "discrete":
-                dummies = [int(text) for text in info.transform.dummies]
-                if given is None or info.column_name == f"{given}:state":
-                    entries.extend(start + dummies.index(code) for code in sorted(dummies))
-                start += info.output_dimensions
-        assert start == fitted._data_sampler.dim_cond_vec()
-        return entries
-
-    @pytest.mark.parametrize("given", [None, TARGET])
-    def test_forward_pass_on_the_same_noise_and_condition(self, training, library, given):
-        import torch
-
-        fitted, encoded = library
-        _, network = training.export(fitted, encoded, given=given)
-        entries = np.array(self.library_conditions(fitted, given))
-        assert len(entries) == len(network.chances)
-        rng = np.random.default_rng(0)
-        noise = rng.standard_normal((512, 128), dtype=np.float32)
-        conditions = rng.integers(0, len(entries), 512)
-        one_hot = np.zeros((512, fitted._data_sampler.dim_cond_vec()), dtype=np.float32)
-        one_hot[np.arange(512), entries[conditions]] = 1
-        with torch.no_grad():
-            theirs = fitted._generator.eval()(torch.from_numpy(np.hstack([noise, one_hot]))).numpy()
-        ours = network.forward(np.ascontiguousarray(noise.T), conditions)
-        assert ours.dtype == np.float32
-        np.testing.assert_allclose(ours, theirs[:, self.own_rows(fitted, given)].T, rtol=1e-5, atol=1e-5)
-
-    @pytest.mark.parametrize("given", [None, TARGET])
-    def test_values_from_the_same_activations(self, training, library, given):
-        fitted, encoded = library
-        parts, _ = training.export(fitted, encoded, given=given)
-        rng = np.random.default_rng(1)
-        theirs_in = rng.uniform(-1, 1, (300, fitted._transformer.output_dimensions)).astype(np.float32)
-        theirs = fitted._transformer.inverse_transform(theirs_in)
-        known = theirs[f"{TARGET}:state"].astype(int).to_numpy()
-        # The library takes the largest entry of each choice; so large a lead leaves our draw no other.
-        ours_in = np.array(theirs_in[:, self.own_rows(fitted, given)].T)
-        row = sum(len(part.means) > 0 for part in parts)
-        ours_in[:row] = np.arctanh(ours_in[:row])
-        for place, part in enumerate(parts):
-            for options in (len(part.states), len(part.means)):
-                if options > 1 and place != given:
-                    span = ours_in[row : row + options]
-                    span[:] = np.where(span == span.max(axis=0), 1000.0, 0.0)
-                    row += options
-        assert row == len(ours_in)
-        ours = list(ctgan_network.read_outputs(ours_in, parts, np.random.default_rng(2), given=given, conditions=known))
-        for place, (part, column) in enumerate(zip(parts, encoded, strict=True)):
-            codes = (
-                theirs[f"{place}:state"].astype(int).to_numpy() if len(part.states) > 1 else np.zeros(300, dtype=int)
-            )
-            expected = part.states[codes]
-            if len(part.means):
-                values = theirs[f"{place}:value"].to_numpy() * column.deviation + column.mean
-                expected = np.where(codes == 0, values, expected)
-            np.testing.assert_allclose(ours[place], expected, rtol=1e-6, atol=1e-5 * column.deviation)
-
-    def test_the_choice_has_the_distribution_of_the_gumbel_softmax(self):
-        logits = np.array([1.5, -0.5, 0.0, -3.0], dtype=np.float32)
-        rows = 400_000
-        chosen = ctgan_network._choose(np.repeat(logits[:, None], rows, axis=1), np.random.default_rng(4))
-        expected = np.exp(logits) / np.exp(logits).sum()
-        # Five standard deviations of a share: at most 5 * .5 / sqrt(400,000).
-        np.testing.assert_allclose(np.bincount(chosen, minlength=4) / rows, expected, atol=0.004)
-
-    def test_conditions_follow_true_frequencies(self, training, library):
-        fitted, encoded = library
-        _, network = training.export(fitted, encoded, given=None)
-        choosable = [column for column in encoded if len(column.states) > 1]
-        shares = np.concatenate([np.bincount(column.codes) / ROWS for column in choosable])
-        np.testing.assert_allclose(network.chances, shares / len(choosable))
-
-    def test_the_target_is_the_condition(self, model):
-        rate = np.mean(make_table(ROWS)["default"].to_pylist())
-        np.testing.assert_allclose(model._network.chances, [1 - rate, rate])
-        # Five standard deviations of a share at 80,000 rows.
-        assert abs(np.mean(sampled(model, 80_000)["default"].to_pylist()) - rate) < 5 * 0.5 / 80_000**0.5
+def test_the_choice_has_the_distribution_of_the_gumbel_softmax():
+    logits = np.array([1.5, -0.5, 0.0, -3.0], dtype=np.float32)
+    rows = 400_000
+    chosen = ctgan_network._choose(np.repeat(logits[:, None], rows, axis=1), np.random.default_rng(4))
+    expected = np.exp(logits) / np.exp(logits).sum()
+    # Five standard deviations of a share: at most 5 * .5 / sqrt(400,000).
+    np.testing.assert_allclose(np.bincount(chosen, minlength=4) / rows, expected, atol=0.004)
 
 
-class TestEncoding:
-    def encode(self, training, values, special=()):
-        return training.encode(Numeric(np.asarray(values, dtype=float)), special, np.random.default_rng(0))
+def test_the_target_is_the_condition(model):
+    rate = np.mean(make_table(ROWS)["default"].to_pylist())
+    np.testing.assert_allclose(model._network.chances, [1 - rate, rate])
+    # Five standard deviations of a share at 80,000 rows.
+    assert abs(np.mean(sampled(model, 80_000)["default"].to_pylist()) - rate) < 5 * 0.5 / 80_000**0.5
 
-    def test_few_values_become_states(self, training):
-        encoded = self.encode(training, [1, 2, 3, np.nan] * 10)
-        assert encoded.standardised is None
-        np.testing.assert_array_equal(encoded.states, [1, 2, 3, np.nan])
-        np.testing.assert_array_equal(encoded.codes[:4], [0, 1, 2, 3])
 
-    def test_many_values_keep_missing_and_special_as_states(self, training):
-        values = np.concatenate([[np.nan, -9, 0], np.arange(100.0, 200)])
-        encoded = self.encode(training, values, special=(-9.0, 0.0, 55.0))
-        np.testing.assert_array_equal(encoded.states, [0, -9, 0, np.nan])
-        np.testing.assert_array_equal(encoded.codes[:4], [3, 1, 2, 0])
-        restored = encoded.standardised * encoded.deviation + encoded.mean
-        np.testing.assert_allclose(restored[3:], values[3:])
-        assert set(np.round(restored[:3], 6)) <= set(values[3:])
-        assert abs(encoded.standardised[3:].mean()) < 1e-12
+class TestGivenTarget:
+    def test_only_a_target_whose_every_category_was_learned_can_be_given(self, model):
+        assert model.givable == {"default"}
+        rare = SCHEMA.model_copy(update={"target": "purpose"})
+        other = CtganSynthesizer(SETTINGS).fit(make_table(100), rare, seed=1)
+        assert other._network.given is not None
+        assert other.givable == frozenset()  # "boat" never occurs
 
-    def test_only_special_values_are_states(self, training):
-        values = np.arange(30.0)
-        assert self.encode(training, values, special=tuple(values)).standardised is None
+    def test_the_target_rate_is_exact_and_the_rest_goes_with_it(self, model):
+        codes = np.tile(np.array([1, 0, 0, 1], dtype=np.int32), BLOCK_ROWS // 4)
+        drawn = model._draw(generator(1, "x"), {"default": Discrete(codes, 2)})
+        np.testing.assert_array_equal(drawn["default"].codes, codes)
+        alone = [
+            model._draw(generator(1, "x"), {"default": Discrete(np.full(BLOCK_ROWS, code, np.int32), 2)})
+            for code in (0, 1)
+        ]
+        assert not np.array_equal(alone[0]["opened"].values, alone[1]["opened"].values)
 
-    def test_two_values_are_states_however_rare(self, training):
-        assert self.encode(training, [1.0, 2.0, np.nan]).standardised is None
-
-    def test_one_ordinary_value_has_deviation_one(self, training):
-        values = np.arange(30.0)
-        encoded = self.encode(training, values, special=tuple(values[:-1]))
-        np.testing.assert_array_equal(encoded.standardised, np.zeros(30))
-
-    def test_categories_that_do_not_occur_have_no_state(self, training):
-        encoded = training.encode(Discrete(np.array([3, 1, 3], dtype=np.int32), 4), (), np.random.default_rng(0))
-        np.testing.assert_array_equal(encoded.states, [1, 3])
-        np.testing.assert_array_equal(encoded.codes, [1, 0, 1])
+    def test_steered_to_a_rate(self, model):
+        steering = resolve(Conditions(target_rate=0.4), codec.encode(make_table(ROWS), SCHEMA), SCHEMA)
+        made = pa.Table.from_batches(model.sample(20_000, 1, steering=steering))
+        assert sum(made["default"].to_pylist()) == 8_000
 
 
 @pytest.mark.usefixtures("training")
 class TestTraining:
     @pytest.mark.usefixtures("model")
-    def test_progress_by_epoch_with_losses(self, heard):
-        assert [done for done, _ in heard] == [0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]
-        assert "epoch 3 of 3" in heard[-1][1]
-        assert "loss" in heard[-1][1]
+    def test_progress_with_losses_and_time_left(self, heard):
+        assert heard[0][0] == 0.0
+        assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+        assert "epoch 3 of 3" in heard[-2][1]
+        assert "loss" in heard[-2][1]
+        assert "left" in heard[-2][1]
+        assert heard[-1][0] == 1.0
+        assert "best score" in heard[-1][1]
 
     def test_stop_between_epochs_restores_torch(self):
         import torch
 
         def stop(done: float, _message: str) -> None:
-            if done > 0:
+            if done > 0.03:
                 raise StoppedError(Problem("job", "it was stopped", "Start it again."))
 
         before = torch.get_num_threads()
         random_before, torch_before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
         with pytest.raises(StoppedError):
-            CtganSynthesizer(CtganSettings(epochs=10_000, batch_size=20)).fit(
+            CtganSynthesizer(CtganSettings(epochs=10_000, batch_size=20, patience=None)).fit(
                 make_table(30), SCHEMA, seed=1, progress=stop
             )
         assert torch.get_num_threads() == before
         np.testing.assert_array_equal(np.random.get_state()[1], random_before)  # noqa: NPY002
         assert torch.equal(torch.get_rng_state(), torch_before)
-
-    def test_same_seed_same_model_another_seed_another(self, model, library, training):
-        parts, network = training.export(*library, given=TARGET)
-        network = training.calibrated(network, parts, *library, seed=5)
-        for name in ("direct", "hidden0", "hidden1", "chances"):
-            np.testing.assert_array_equal(getattr(network, name), getattr(model._network, name))
-        other = CtganSynthesizer(CtganSettings(epochs=1, batch_size=100)).fit(make_table(100), SCHEMA, seed=6)
-        again = CtganSynthesizer(CtganSettings(epochs=1, batch_size=100)).fit(make_table(100), SCHEMA, seed=7)
-        assert not np.array_equal(other._network.direct, again._network.direct)
 
     def test_twenty_rows_are_enough_and_the_batch_may_be_larger(self):
         model = CtganSynthesizer(CtganSettings(epochs=1)).fit(make_table(20), SCHEMA, seed=1)
@@ -322,6 +212,7 @@ class TestTraining:
 
     def test_too_many_categories(self):
         names = tuple(f"name {number}" for number in range(10_001))
+        settings = CtganSettings(k=1)
         schema = TableSchema(
             name="t",
             columns=(
@@ -331,7 +222,7 @@ class TestTraining:
         )
         table = pa.table({"owner": [True, False] * 5000 + [True], "street": names})
         with pytest.raises(InvalidInputError, match=r"column 'street'.*trees"):
-            CtganSynthesizer(SETTINGS).fit(table, schema, seed=1)
+            CtganSynthesizer(settings).fit(table, schema, seed=1)
 
     @pytest.mark.parametrize("package", ["torch", "ctgan"])
     def test_missing_package_names_the_command(self, package):
@@ -541,7 +432,7 @@ class TestHostileFiles:
     def test_columns_that_do_not_fit_the_outputs(self, model_file, arrays, tmp_path):
         columns = modelfile.read(model_file).state["columns"]
         columns[0]["states"] += 1
-        states = np.concatenate([[1.0], arrays["states"]])
+        states = np.concatenate([[0.0], arrays["states"]])
         self.refuses(
             rewrite(model_file, tmp_path / "bad", config={"columns": columns, "given": TARGET}, states=states),
             "outputs",

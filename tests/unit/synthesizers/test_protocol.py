@@ -18,6 +18,8 @@ QUICK = {
     "trees": {"settings": {"trees": 2}, "packages": ["sklearn"]},
     "copula": {"settings": {}, "packages": []},
     "ctgan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
+    "tvae": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
+    "copulagan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
 }
 ROWS = 300
 

@@ -53,7 +53,11 @@ def test_more_data_takes_longer_to_learn(ask, desk, bucket):
 
 def test_a_holdout_of_its_own_leaves_all_rows_to_train(ask, desk, bucket, csv):
     def train(**source):
-        return estimate(ask(synthesizer={"name": "ctgan", "epochs": 50}, source=source), desk).steps[0].seconds
+        return (
+            estimate(ask(synthesizer={"name": "ctgan", "epochs": 50, "batch_size": 50}, source=source), desk)
+            .steps[0]
+            .seconds
+        )
 
     assert train(holdout=csv) > train()
 

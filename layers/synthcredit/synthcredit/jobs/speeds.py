@@ -7,9 +7,12 @@ meant to be right within a factor of two, which `place` allows for.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
+
+from synthcredit.synthesizers.settings import NetworkSettings
 
 MEASURED_ROWS = 250_000
 """Synthetic rows that are assessed at most: `evidence.assess.MAX_SYNTHETIC_ROWS`, which may not be imported here."""
@@ -84,49 +87,53 @@ class _Network:
     ----------
     prepare, prepare_value
         Seconds before the first step, and for each value of the table.
-    step, step_value
-        Seconds of a step, and for each value of its batch.
+    memory, memory_value
+        Megabytes, and for each value of the table.
+    steps
+        Seconds of all steps together.
     """
 
     prepare: float
     prepare_value: float
-    step: float
-    step_value: float
+    memory: float
+    memory_value: float
+    steps: Callable[[Size], float]
 
     def work(self, size: Size) -> Work:
-        batch, steps = _steps(size)
         least = self.least(size)
-        seconds = least.seconds + steps * (self.step + self.step_value * batch * size.columns)
-        return replace(least, seconds=seconds)
+        return replace(least, seconds=least.seconds + self.steps(size))
 
     def least(self, size: Size) -> Work:
         """Return the work of a training that is ended right after it has begun."""
         values = min(size.train_rows, int(size.settings.get("max_rows") or size.train_rows)) * size.columns
-        return Work(self.prepare + self.prepare_value * values, 600 + 300e-6 * values)
+        return Work(self.prepare + self.prepare_value * values, self.memory + self.memory_value * values)
 
 
-def _steps(size: Size) -> tuple[int, int]:
-    """Return the rows of a training step and how many steps there are, where a family's settings leave that open too.
-
-    Where they do, the same as `NetworkSettings` says: 12,000 steps, in small batches for small tables.
-    """
-    small = max(50, min(200, size.train_rows // 50 * 10))
-    batch = int(size.settings.get("batch_size") or (500 if size.train_rows >= 5_000 else small))
-    most, epochs = size.settings.get("max_steps"), size.settings.get("epochs")
-    if most is not None:
-        return batch, int(most)
-    return batch, 12_000 if epochs is None else max(1, size.train_rows // batch) * int(epochs)
+def _passes(networks: int, size: Size) -> float:
+    """Return the seconds of all steps of a family that is trained with ctgan's modules."""
+    known = NetworkSettings(**{name: size.settings.get(name) for name in ("epochs", "batch_size")})
+    batch = known.batch_for(size.train_rows)
+    steps = max(1, size.train_rows // batch) * known.epochs_for(size.train_rows)
+    return steps * networks * (0.001 + 0.7e-6 * batch * size.columns)
 
 
+def _denoising(size: Size) -> float:
+    """Return the seconds of all steps of `diffusion`; most trainings end early."""
+    batch, width, layers, steps = (
+        float(size.settings[name]) for name in ("batch_size", "width", "layers", "max_steps")
+    )
+    return steps * 1.3e-10 * batch * width * (layers * width + 8 * size.columns)
+
+
+# 20,000 x 12 credit table: 3 s to prepare, 0.020 s a step of 500 rows, tvae 0.005 s; customers, 4,000 x 13: 0.011 s of
+# 200 rows, looks included; all on a busy machine. A step of the other two trains two networks, with more passes.
+_CTGAN = _Network(5.0, 5e-6, 600, 60e-6, partial(_passes, 4))
 _NETWORKS = {
-    # 20,000 x 12 credit table: 5.2 s to prepare, 0.039 s a step of 500 rows; german_credit: 0.024 s of 200 rows.
-    "ctgan": _Network(2.0, 22e-6, 0.005, 5.7e-6),
-    # Stock, the same table: 10 epochs 17 s, 50 epochs 63 s, so 0.029 s a step and the same preparation.
-    "tvae": _Network(2.0, 22e-6, 0.005, 4.0e-6),
-    # Taken to be ctgan's, with a distribution fitted to each column before; not measured.
-    "copulagan": _Network(5.0, 60e-6, 0.005, 5.7e-6),
-    # UCI default, 15,000 x 24, one thread, a first form of it: 3.3 s to prepare, 0.029 s a step of 1,024 rows.
-    "diffusion": _Network(1.5, 5e-6, 0.005, 1.0e-6),
+    "ctgan": _CTGAN,
+    "copulagan": _CTGAN,
+    "tvae": replace(_CTGAN, steps=partial(_passes, 1)),
+    # UCI default, 15,000 x 24: 23 ms a step of 1,024 rows at most, the smaller networks with it.
+    "diffusion": _Network(10.0, 3e-6, 700, 100e-6, _denoising),
 }
 """Families that are trained step by step, and may be ended before all of them are done."""
 

@@ -15,15 +15,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from synthcredit.synthesizers.ctgan_network import Floats, Network, Part
+from synthcredit.synthesizers.ctgan_network import NOTHING, Floats, Network, Part
 
-_ROWS = 8192
-_ROUNDS = 50
 _SMALLEST = 1e-6
 
 
 def calibrate(
-    network: Network, parts: tuple[Part, ...], shares: NDArray[np.float64], rng: np.random.Generator
+    network: Network,
+    parts: tuple[Part, ...],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+    *,
+    rows: int = 8192,
+    rounds: int = 50,
 ) -> Network:
     """Return the network with the biases of its choices moved.
 
@@ -38,22 +42,28 @@ def calibrate(
         conditions where the conditions are the states of several columns.
     rng
         Draws the noise.
+    rows
+        Rows of noise that the shares are counted on.
+    rounds
+        Rounds of proportional fitting.
     """
     spans = list(_choices(parts, network.given))
     first = network.outputs - shares.shape[1]
     direct = network.direct.copy()
     for condition, wanted in enumerate(shares):
-        noise = rng.standard_normal((network.noise_size, _ROWS), dtype=np.float32)
+        noise = rng.standard_normal((network.noise_size, rows), dtype=np.float32)
         if len(shares) == 1:
-            conditions = rng.choice(len(network.chances), size=_ROWS, p=network.chances)
+            conditions = rng.choice(len(network.chances), size=rows, p=network.chances)
             columns = np.arange(len(network.chances))
         else:
-            conditions = np.full(_ROWS, condition)
+            conditions = np.full(rows, condition)
             columns = np.array([condition])
         logits = network.forward(noise, conditions)[first:]
-        moved = np.concatenate([_moved(logits[span], wanted[span]) for span in spans])
-        rows = len(direct) - len(moved) + np.arange(len(moved))
-        direct[np.ix_(rows, network.noise_size + columns)] += moved[:, None].astype(np.float32)
+        moved = np.concatenate([NOTHING, *(_moved(logits[span], wanted[span], rounds) for span in spans)])
+        if not len(moved):
+            break
+        outputs = len(direct) - len(moved) + np.arange(len(moved))
+        direct[np.ix_(outputs, network.noise_size + columns)] += moved[:, None].astype(np.float32)
     return replace(network, direct=direct)
 
 
@@ -69,13 +79,13 @@ def _choices(parts: tuple[Part, ...], given: int | None) -> Iterator[slice]:
                 start += options
 
 
-def _moved(logits: Floats, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+def _moved(logits: Floats, wanted: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     """Return what to add to the logits, shape (options, n), so that the options are chosen as often as wanted."""
     wanted = np.maximum(wanted, _SMALLEST)
     wanted = wanted / wanted.sum()
     weights = np.exp(logits - logits.max(axis=0), dtype=np.float64)
     factors = np.ones(len(wanted))
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         scaled = weights * factors[:, None]
         factors *= wanted / np.maximum((scaled / scaled.sum(axis=0)).mean(axis=1), _SMALLEST)
         factors /= factors.max()

@@ -1,18 +1,27 @@
-"""The generator of `ctgan` in numpy: its forward pass, and how columns are read from its outputs."""
+"""The networks of `ctgan`, `copulagan` and `tvae` in numpy: forward pass, and how columns are read from outputs."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from synthcredit.datasets.schema import Column
+from synthcredit.synthesizers.features import Discrete, Feature, Numeric
 
 _WEIGHT_LIMIT = 1e6
 """No trained weight comes near; below it nothing in the forward pass can overflow float32."""
 
 Floats = NDArray[np.float32]
+
+NOTHING: NDArray[np.float64] = np.empty(0)
+KNOTS = 513
+KNOT_PLACES = np.linspace(-5.166578, 5.166578, KNOTS)
+"""Where on the normal scale a bend has its knots: up to the normal quantile of float32's epsilon, rdt's limit too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +36,18 @@ class Part:
     means, scales
         Shape (m,), float64; m is 0 where the states say it all. A value is
         ``means[mode] + scales[mode] * tanh(output)``.
+    bend
+        Shape (`KNOTS`,), float64, rising, or empty. What that value stands for where the network learned a column
+        made Gaussian: the column's quantiles at `KNOT_PLACES`, joined by straight lines.
+    noise
+        Standard deviation of what is added to the tanh, before it is cut at -1 and 1.
     """
 
     states: NDArray[np.float64]
-    means: NDArray[np.float64]
-    scales: NDArray[np.float64]
+    means: NDArray[np.float64] = field(default_factory=lambda: NOTHING)
+    scales: NDArray[np.float64] = field(default_factory=lambda: NOTHING)
+    bend: NDArray[np.float64] = field(default_factory=lambda: NOTHING)
+    noise: float = 0.0
 
     @property
     def outputs(self) -> int:
@@ -46,12 +62,12 @@ def _span(options: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The generator: two residual layers and a linear one, with batch normalisation folded into the weights.
+    """A generator or a decoder: two hidden layers and a linear one, batch normalisation folded into the weights.
 
     Each layer of the library's generator sees everything before it: ``[h1, h0, noise, condition]``. Here the weights
     are grouped by what they are multiplied with, so that noise and condition go through one product. Rows: first hidden
     layer, second hidden layer, outputs; d in all. Outputs: one for tanh a column with modes, then the choices; both in
-    column order. A given column has none.
+    column order. A given column has none. In TVAE's decoder a layer sees the one before it only: the rest is zeros.
 
     Parameters
     ----------
@@ -84,6 +100,22 @@ class Network:
     def noise_size(self) -> int:
         """Number of random numbers that a row is made of."""
         return int(self.direct.shape[1]) - len(self.chances)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        names = ("direct", "hidden0", "hidden1", "chances")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], given: int | None) -> Self:
+        """Build a network from its arrays, unchecked."""
+        names = ("direct", "hidden0", "hidden1", "chances")
+        return cls(**{name: arrays[name] for name in names}, given=given)
+
+    def draw_conditions(self, rows: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Draw conditions as likely as they are, shape (rows,)."""
+        bounds = self.chances.cumsum()
+        return np.minimum(np.searchsorted(bounds, rng.random(rows), side="right"), len(bounds) - 1)
 
     def check(self) -> None:
         """Raise `ValueError` unless all shapes, dtypes and values fit together."""
@@ -160,10 +192,35 @@ def read_outputs(
         if len(part.means):
             mode = _choose(outputs[row : row + _span(len(part.means))], rng)
             row += _span(len(part.means))
-            measured = part.means[mode] + part.scales[mode] * outputs[tanh_row]
+            measured = part.means[mode] + part.scales[mode] * _noisy(outputs[tanh_row], part.noise, rng)
+            if len(part.bend):
+                measured = np.interp(measured, KNOT_PLACES, part.bend)
             values = np.where(state == 0, measured, values)
             tanh_row += 1
         yield values
+
+
+def draw_rows(
+    network: Network, parts: tuple[Part, ...], conditions: NDArray[np.intp], rng: np.random.Generator
+) -> list[NDArray[np.float64]]:
+    """Return a row for each condition: values or codes by column, each of shape (n,), float64."""
+    noise = rng.standard_normal((network.noise_size, len(conditions)), dtype=np.float32)
+    outputs = network.forward(noise, conditions)
+    return list(read_outputs(outputs, parts, rng, given=network.given, conditions=conditions))
+
+
+def to_feature(values: NDArray[np.float64], column: Column) -> Feature:
+    """Return what was drawn as a feature of its column."""
+    if not column.discrete:
+        return Numeric(values)
+    assert column.categories is not None  # noqa: S101 - a discrete column has them, by its own validator
+    return Discrete(values.astype(np.int32), len(column.categories) + column.nullable)
+
+
+def _noisy(tanh: Floats, noise: float, rng: np.random.Generator) -> Floats:
+    if not noise:
+        return tanh
+    return np.clip(tanh + np.float32(noise) * rng.standard_normal(len(tanh), dtype=np.float32), -1, 1)
 
 
 def _choose(logits: Floats, rng: np.random.Generator) -> NDArray[np.intp]:

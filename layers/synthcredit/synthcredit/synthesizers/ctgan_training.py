@@ -1,396 +1,480 @@
-"""Training of the `ctgan` family. The only module that needs torch, ctgan and pandas.
+"""Training of `ctgan` and `copulagan`. With `tvae_training`, what needs torch and ctgan.
 
-What the schema does already (missing values, dates, rounding, ranges, personal data) is kept away from the library: it
-sees a table of categories and standardised floats without gaps, and its own transformers have little left to undo. It
-is `ctgan.CTGAN` that trains, the class that sdv's `CTGANSynthesizer` wraps: sdv's own layer of metadata, rounding and
-anonymisation would repeat what the schema does and could not be inverted in numpy.
+The networks are the library's own (`ctgan.synthesizers.ctgan.Generator` and `Discriminator`), and a step does what the
+library's step does: a Wasserstein critic with gradient penalty on packs of ten rows, training by sampling, conditions
+drawn by log-frequency, the cross-entropy of the condition in the generator's loss, the same Adam. The library spends
+half of its time outside of matrix products; here, on the same losses:
+
+- The critic's gradient is written out. Its layers are linear but for slopes that a row either has or not, so the
+  gradient penalty, for which the library differentiates twice, is three products with the same matrices, and the three
+  passes (made, real, between) are one.
+- Nothing is differentiated that no one uses: not the generator in the critic's step, not the critic's weights in the
+  generator's step.
+- The activations of all columns are differentiated at once.
+- Rows are encoded as numbers of choices and become one-hot a batch at a time; conditions and the rows that meet them
+  are drawn for a batch at once.
+
+What is kept is the moving average of the generator's weights, which the library does not take.
+
+`tests/unit/synthesizers/test_ctgan_training.py` holds that gradients equal those of the library's code.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from ctgan import CTGAN
-from joblib import parallel_config
+from ctgan.synthesizers.ctgan import Discriminator, Generator
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from synthcredit.datasets.schema import TableSchema
-from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import generator
-from synthcredit.synthesizers.ctgan_calibration import calibrate
-from synthcredit.synthesizers.ctgan_network import Network, Part
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
-from synthcredit.synthesizers.fitting import Progress
-from synthcredit.synthesizers.settings import CtganSettings
+from synthcredit.synthesizers import neural
+from synthcredit.synthesizers.ctgan_encoding import Layout, Rows
+from synthcredit.synthesizers.ctgan_network import Network
+from synthcredit.synthesizers.ctgan_scoring import Scorer
 
-MAX_UNITS = 10_000
-"""Outputs of the generator; beyond, training takes days and gigabytes."""
-_FEW_VALUES = 20
-_ROWS_PER_VALUE = 5
-_MODES = 10
-"""Most modes that the library gives a column."""
-_LEAN = 20
-_NO_MODES: NDArray[np.float64] = np.empty(0)
+NOISE = 128
+HIDDEN = (256, 256)
+PACK = 10
+RATE = 2e-4
+BETAS = (0.5, 0.9)
+DECAY = 1e-6
+PENALTY = 10
+TEMPERATURE = 0.2
+LEAK = 0.2
+KEPT = 0.5
+"""Share of the critic's units that dropout keeps."""
+
+_WARM_ROWS = 2048
+
+Tensor = torch.Tensor
+
+
+class Conditions:
+    """Training by sampling: draws a state of a column by log-frequency, and rows that are in it.
+
+    Parameters
+    ----------
+    rows
+        The training rows.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        layout = rows.layout
+        self.columns = len(layout.states)
+        self._rows = len(rows)
+        spans = [layout.spans[span] for span in layout.states]
+        #: By condition, the output that it stands for, and its column.
+        self.outputs = np.concatenate([np.arange(*span) for span in spans]) if spans else np.empty(0, dtype=np.int64)
+        self.column = np.repeat(np.arange(len(spans)), [end - begin for begin, end in spans])
+        bounds, order, counts = [], [], []
+        for place, (span, (begin, end)) in enumerate(zip(layout.states, spans, strict=True)):
+            of_column = rows.choices[:, span] - begin
+            count = np.bincount(of_column, minlength=end - begin)
+            weight = np.log1p(count)
+            bounds.append(place + weight.cumsum() / weight.sum())
+            order.append(np.argsort(of_column, kind="stable"))
+            counts.append(count)
+        self._bounds = np.concatenate(bounds) if bounds else np.empty(0)
+        self._order = np.concatenate(order) if order else np.empty(0, dtype=np.int64)
+        self._counts = np.concatenate(counts) if counts else np.empty(0, dtype=np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+
+    @property
+    def size(self) -> int:
+        """Number of conditions."""
+        return len(self.outputs)
+
+    def draw(self, batch: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Draw conditions, shape (batch,): a column, each alike, and its state by log-frequency."""
+        place = rng.integers(self.columns, size=batch) + rng.random(batch)
+        return np.minimum(np.searchsorted(self._bounds, place, side="right"), self.size - 1)
+
+    def matching(self, conditions: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+        """Draw for each condition a row that meets it, shape (batch,)."""
+        counts = self._counts[conditions]
+        places = self._starts[conditions] + (rng.random(len(conditions)) * counts).astype(np.intp)
+        return np.asarray(self._order[places])
+
+    def any_rows(self, batch: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Draw rows where there is nothing to condition on."""
+        return rng.integers(self._rows, size=batch)
+
+
+class Softmax:
+    """The softmax of each of several spans beside each other, all at once.
+
+    Torch's own is slow on narrow spans. Exponentials of everything and one product with a matrix of zeros and ones,
+    which sums each span, take half of the time.
+
+    Parameters
+    ----------
+    spans
+        Where they begin and end, one after the other without gaps.
+    device
+        Where to compute.
+    """
+
+    def __init__(self, spans: tuple[tuple[int, int], ...], device: torch.device) -> None:
+        self._first = spans[0][0] if spans else 0
+        self._spans = [(begin - self._first, end - self._first) for begin, end in spans]
+        sizes = torch.tensor([end - begin for begin, end in spans], dtype=torch.long)
+        self._of = torch.repeat_interleave(torch.arange(len(spans)), sizes).to(device)
+        #: Shape (outputs, spans): which span an output belongs to.
+        self._member = (self._of[:, None] == torch.arange(len(spans), device=device)).float()
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Return the softmax, shape as ``logits``, which begin with the first span."""
+        if not self._spans:
+            return logits
+        highest = torch.stack([logits[:, begin:end].amax(1) for begin, end in self._spans], dim=1)
+        weights = (logits - highest[:, self._of]).exp_()
+        return weights.mul_(self.spread((weights @ self._member).reciprocal_()))
+
+    def sums(self, weights: Tensor) -> Tensor:
+        """Return the sum of each span, shape (n, spans)."""
+        return weights @ self._member
+
+    def spread(self, of_spans: Tensor) -> Tensor:
+        """Return the figure of its span for each output."""
+        return of_spans[:, self._of]
+
+
+class Activation:
+    """What a generator's outputs become: tanh, or a Gumbel softmax a choice; and the gradient, written out."""
+
+    def __init__(self, layout: Layout, device: torch.device) -> None:
+        self._tanh = layout.tanh
+        self.softmax = Softmax(layout.spans, device)
+
+    def activated(self, raw: Tensor, noise: torch.Generator) -> Tensor:
+        """Return what the critic sees, shape as ``raw``."""
+        values, choices = raw[:, : self._tanh], raw[:, self._tanh :]
+        uniform = torch.rand(choices.shape, generator=noise, device=raw.device)
+        return torch.cat([torch.tanh(values), self.softmax((choices + gumbel(uniform)).div_(TEMPERATURE))], dim=1)
+
+    def gradient(self, done: Tensor, of_done: Tensor) -> Tensor:
+        """Return the gradient by ``raw`` where the one by what was activated is ``of_done``."""
+        values, chances = done[:, : self._tanh], done[:, self._tanh :]
+        weighted = chances * of_done[:, self._tanh :]
+        of_choices = weighted - chances * self.softmax.spread(self.softmax.sums(weighted))
+        return torch.cat([of_done[:, : self._tanh] * (1 - values**2), of_choices.div_(TEMPERATURE)], dim=1)
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Return Gumbel noise from uniform numbers, which are used up."""
+    return uniform.clamp_min_(1e-30).log_().neg_().clamp_min_(1e-30).log_().neg_()
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """One column as the library gets it.
+class Critic:
+    """The library's critic with its gradients written out.
 
     Parameters
     ----------
-    states
-        As in `Part`.
-    codes
-        Shape (n,), each row's state.
-    standardised
-        Shape (n,), float64, the values with mean 0 and deviation 1, no gaps; None where the states say it all.
-    mean, deviation
-        What undoes the standardisation.
+    module
+        Two layers of LeakyReLU and dropout, and a linear one.
     """
 
-    states: NDArray[np.float64]
-    codes: NDArray[np.intp]
-    standardised: NDArray[np.float64] | None = None
-    mean: float = 0.0
-    deviation: float = 1.0
+    module: Discriminator
 
     @property
-    def units(self) -> int:
-        """Most generator outputs that the column can take."""
-        return len(self.states) + (_MODES + 1 if self.standardised is not None else 0)
+    def _layers(self) -> tuple[torch.nn.Linear, torch.nn.Linear, torch.nn.Linear]:
+        return self.module.seq[0], self.module.seq[3], self.module.seq[6]
+
+    def kept(self, packs: int, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw which units dropout keeps, one factor a unit: 0, or 1 by the share that is kept."""
+        device = self._layers[0].weight.device
+        first, second = (
+            torch.rand((packs, layer.out_features), generator=noise, device=device).lt_(KEPT).div_(KEPT)
+            for layer in self._layers[:2]
+        )
+        return first, second
+
+    @torch.no_grad()
+    def learn(self, made: Tensor, real: Tensor, alpha: Tensor, kept: tuple[Tensor, Tensor]) -> Tensor:
+        """Set the gradients of the critic's loss, gradient penalty included; return the loss without it.
+
+        Parameters
+        ----------
+        made, real
+            Shape (packs, pack outputs). Rows of the generator, and real ones.
+        alpha
+            Shape (packs, 1). How near the points of the penalty are to the real rows.
+        kept
+            As from `kept`, for three times as many packs: made, real, between.
+        """
+        one, two, last = self._layers
+        packs, both = len(made), 2 * len(made)
+        points = torch.cat([made, real, alpha * real + (1 - alpha) * made])
+        slope1, hidden1 = _leaky(torch.addmm(one.bias, points, one.weight.T), kept[0])
+        slope2, hidden2 = _leaky(torch.addmm(two.bias, hidden1, two.weight.T), kept[1])
+        sign = torch.ones((both, 1), device=made.device)
+        sign[packs:] = -1
+        sign /= packs
+        # The loss: backwards through made and real.
+        by2 = sign * last.weight * slope2[:both]
+        by1 = (by2 @ two.weight) * slope1[:both]
+        # The penalty: the gradient at the points between, and how its length depends on each matrix.
+        up2 = last.weight * slope2[both:]
+        up1 = (up2 @ two.weight) * slope1[both:]
+        gradient = up1 @ one.weight
+        length = gradient.norm(dim=1, keepdim=True)
+        wrong = gradient * ((2 * PENALTY / packs) * (length - 1) / length.clamp_min(1e-12))
+        by_up1 = (wrong @ one.weight.T) * slope1[both:]
+        by_up2 = (by_up1 @ two.weight.T) * slope2[both:]
+        one.weight.grad = torch.cat([by1, up1]).T @ torch.cat([points[:both], wrong])
+        two.weight.grad = torch.cat([by2, up2]).T @ torch.cat([hidden1[:both], by_up1])
+        last.weight.grad = sign.T @ hidden2[:both] + by_up2.sum(0, keepdim=True)
+        one.bias.grad, two.bias.grad = by1.sum(0), by2.sum(0)
+        last.bias.grad = torch.zeros_like(last.bias)
+        return (sign.T @ (hidden2[:both] @ last.weight.T + last.bias)).squeeze()
+
+    @torch.no_grad()
+    def judge(self, made: Tensor, kept: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return minus the mean judgement of made packs, and its gradient by them."""
+        one, two, last = self._layers
+        slope1, hidden1 = _leaky(torch.addmm(one.bias, made, one.weight.T), kept[0])
+        slope2, hidden2 = _leaky(torch.addmm(two.bias, hidden1, two.weight.T), kept[1])
+        loss = -(hidden2 @ last.weight.T + last.bias).mean()
+        return loss, (((-last.weight / len(made)) * slope2) @ two.weight * slope1) @ one.weight
 
 
-def train(
-    features: Features,
-    schema: TableSchema,
-    settings: CtganSettings,
-    *,
-    seed: int,
-    progress: Progress,
-) -> tuple[tuple[Part, ...], Network]:
-    """Train a network and take it out of the library.
+def _leaky(before: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the slope of each unit, dropout included, and its output."""
+    slope = torch.where(before > 0, kept, LEAK * kept)
+    return slope, before * slope
+
+
+class Batches:
+    """The training rows, of which a batch at a time becomes one-hot."""
+
+    def __init__(self, rows: Rows, device: torch.device) -> None:
+        self._layout, self._device = rows.layout, device
+        self._values = torch.from_numpy(rows.values).to(device)
+        self._choices = torch.from_numpy(rows.choices).to(device)
+
+    def one_hot(self, rows: Tensor) -> Tensor:
+        """Return some of the rows as a network sees them, shape (n, outputs)."""
+        rows = rows.to(self._device)
+        dense = torch.zeros((len(rows), self._layout.outputs), device=self._device)
+        dense[:, : self._layout.tanh] = self._values[rows]
+        return dense.scatter_(1, self._choices[rows].long(), 1)
+
+
+class CtganTraining:
+    """A generator and its critic in training; see `neural.Training`.
 
     Parameters
     ----------
-    features
-        The training rows.
-    schema
-        The special values of the columns become states of their own; the target becomes the condition.
-    settings
-        Epochs and batch size.
+    rows
+        The encoded training rows.
+    batch
+        Rows of a step, a multiple of `PACK`.
     seed
-        The same seed gives the same network on one machine.
-    progress
-        Called after every epoch; what it raises ends the training.
-
-    Returns
-    -------
-    parts, network
-        What `CtganSynthesizer.adopt` takes.
-
-    Raises
-    ------
-    InvalidInputError
-        Nothing that varies, or more categories than a network can hold.
-    """
-    rng = generator(seed, "ctgan/encode")
-    encoded = {name: encode(feature, schema[name].special_values, rng) for name, feature in features.items()}
-    _refuse_unfit(encoded)
-    progress(0.0, "fitting the modes of the numeric columns")
-    columns = list(encoded.values())
-    model = fit_library(columns, settings, seed=seed, progress=progress)
-    given = _place_of_condition(encoded, schema.target)
-    parts, network = export(model, columns, given=given)
-    return parts, calibrated(network, parts, model, columns, seed=seed)
-
-
-def _place_of_condition(encoded: Mapping[str, Encoded], target: str | None) -> int | None:
-    """Return the place of the target, where its states can be conditioned on."""
-    if target is None or target not in encoded:
-        return None
-    if encoded[target].standardised is not None or len(encoded[target].states) == 1:
-        return None
-    return list(encoded).index(target)
-
-
-def fit_library(encoded: list[Encoded], settings: CtganSettings, *, seed: int, progress: Progress) -> CTGAN:
-    """Fit the library's own CTGAN on encoded columns; parameters as for `train`."""
-    model = _WatchedCtgan(settings, progress)
-    # Given a seed, the library puts numpy's and torch's global states back after use.
-    model.set_random_state(int(generator(seed, "ctgan/train").integers(2**32)))
-    # Sequential: the library would start a process a processor to encode columns.
-    with _one_thread(), parallel_config(backend="sequential"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        model.fit(*frame(encoded))
-    return model
-
-
-class _WatchedCtgan(CTGAN):  # type: ignore[misc]
-    """The library's CTGAN, which tells after every epoch how it stands.
-
-    `fit` has no callback. It assigns the public attribute `loss_values` once at the end of each epoch, so a property of
-    that name hears every epoch with its losses, and whatever it raises leaves `fit` between two epochs. The other hook,
-    replacing the `tqdm` that the module imports, would change the module for everybody.
+        The fit's.
+    device
+        Where to compute.
+    scorer
+        Says how good a network is.
     """
 
-    def __init__(self, settings: CtganSettings, progress: Progress) -> None:
-        self._progress = progress
-        self._losses: pd.DataFrame | None = None
-        # Without a GPU: on one, the same seed does not give the same network.
-        super().__init__(epochs=settings.epochs, batch_size=settings.batch_size, enable_gpu=False)
+    def __init__(self, rows: Rows, batch: int, seed: int, device: torch.device, scorer: Scorer) -> None:
+        self.conditions = Conditions(rows)
+        self._batch, self._seed, self._device, self._scorer = batch, seed, device, scorer
+        self._layout = rows.layout
+        self._batches = Batches(rows, device)
+        outputs, conditions = self._layout.outputs, self.conditions.size
+        self.generator = Generator(NOISE + conditions, HIDDEN, outputs).to(device)
+        self.critic = Critic(Discriminator(outputs + conditions, HIDDEN, pac=PACK).to(device))
+        self._of_generator = neural.Adam(self.generator, rate=RATE, betas=BETAS, decay=DECAY)
+        self._of_critic = neural.Adam(self.critic.module, rate=RATE, betas=BETAS, decay=DECAY)
+        self.averaged = neural.Average(self.generator)
+        self.activation = Activation(self._layout, device)
+        self._condition_outputs = torch.from_numpy(self.conditions.outputs).to(device)
+        self._condition_column = torch.from_numpy(self.conditions.column).to(device)
+        self._condition_softmax = Softmax(_spans_of(self.conditions.column), device)
+        self._losses = torch.zeros(()), torch.zeros(())
 
-    @property
-    def loss_values(self) -> pd.DataFrame | None:
-        """Losses by epoch."""
-        return self._losses
+    @staticmethod
+    def epoch_steps(rows: int, batch: int) -> int:
+        """Return the steps of an epoch, as the library counts them."""
+        return max(1, rows // batch)
 
-    @loss_values.setter
-    def loss_values(self, losses: pd.DataFrame | None) -> None:
-        self._losses = losses
-        if losses is None or losses.empty:
-            return
-        last = losses.iloc[-1]
-        self._progress(
-            len(losses) / self._epochs,
-            f"epoch {len(losses)} of {self._epochs}: generator loss {last['Generator Loss']:.2f}, "
-            f"critic loss {last['Discriminator Loss']:.2f}",
+    def step(self, number: int) -> None:
+        """Let the critic learn once, and the generator once."""
+        rng = generator(self._seed, "ctgan/step", number)
+        noise = neural.noise_for(rng, self._device)
+        judged = self._critic_step(rng, noise)
+        made = self._generator_step(rng, noise)
+        self.averaged.take(number)
+        self._losses = (made, judged)
+
+    def _critic_step(self, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        conditions, hot = self._drawn(rng)
+        order = rng.permutation(self._batch)
+        with torch.no_grad():
+            made = self.activation.activated(self.generator(self._input(hot, noise)), noise)
+        if self.conditions.columns:
+            picked = self.conditions.matching(conditions[order], rng)
+        else:
+            picked = self.conditions.any_rows(self._batch, rng)
+        packs = self._batch // PACK
+        alpha = torch.rand((packs, 1), generator=noise, device=self._device)
+        real = torch.cat([self._batches.one_hot(torch.from_numpy(picked)), hot[torch.from_numpy(order)]], dim=1)
+        loss = self.critic.learn(
+            torch.cat([made, hot], dim=1).view(packs, -1),
+            real.view(packs, -1),
+            alpha,
+            self.critic.kept(3 * packs, noise),
         )
+        self._of_critic.step()
+        return loss
 
-
-def encode(feature: Feature, special: tuple[float, ...], rng: np.random.Generator) -> Encoded:
-    """Encode one column as states, as standardised values, or as both.
-
-    A numeric column of few values (counts, ratings) becomes states: the library then keeps to these values, can
-    condition on them, and fits no mixture to a handful of spikes. In any other numeric column, missing and each special
-    value are states beside the ordinary values; rows in such a state get the value of a random ordinary row, so that no
-    artificial spike appears where a mean would be filled in.
-    """
-    if isinstance(feature, Discrete):
-        present, codes = np.unique(feature.codes, return_inverse=True)
-        return Encoded(present.astype(np.float64), codes)
-    # np.unique treats all NaN as one value, and sorts it last.
-    states, codes, counts = np.unique(feature.values, return_inverse=True, return_counts=True)
-    missing = np.isnan(states)
-    if _few(counts[~missing]):
-        return Encoded(states, codes)
-    own_state = missing | np.isin(states, special)
-    if own_state.all():
-        return Encoded(states, codes)
-    return _encode_values(feature, states[own_state], np.where(own_state, np.cumsum(own_state), 0)[codes], rng)
-
-
-def _few(counts: NDArray[np.intp]) -> bool:
-    return len(counts) <= 2 or (len(counts) <= _FEW_VALUES and counts.mean() >= _ROWS_PER_VALUE)
-
-
-def _encode_values(
-    feature: Numeric, other_states: NDArray[np.float64], codes: NDArray[np.intp], rng: np.random.Generator
-) -> Encoded:
-    ordinary = feature.values[codes == 0]
-    # Standardised because the mixture's regularisation is absolute, and a date in seconds has ten digits.
-    mean, deviation = float(ordinary.mean()), float(ordinary.std()) or 1.0
-    filled = np.where(codes == 0, feature.values, rng.choice(ordinary, len(codes)))
-    return Encoded(np.concatenate([[0.0], other_states]), codes, (filled - mean) / deviation, mean, deviation)
-
-
-def _refuse_unfit(encoded: Mapping[str, Encoded]) -> None:
-    units = sum(column.units for column in encoded.values())
-    if all(len(column.states) == 1 and column.standardised is None for column in encoded.values()):
-        raise InvalidInputError(
-            Problem("data", "every column that could be learned has one value only", "Give data that varies.")
+    def _generator_step(self, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        conditions, hot = self._drawn(rng)
+        raw = self.generator(self._input(hot, noise))
+        outputs = raw.detach()
+        done = self.activation.activated(outputs, noise)
+        packs = self._batch // PACK
+        loss, of_packs = self.critic.judge(
+            torch.cat([done, hot], dim=1).view(packs, -1), self.critic.kept(packs, noise)
         )
-    if units > MAX_UNITS:
-        widest = max(encoded, key=lambda name: encoded[name].units)
-        raise InvalidInputError(
-            Problem(
-                f"column '{widest}'",
-                f"'ctgan' would need about {units:,} outputs and takes {MAX_UNITS:,}; this column needs the most",
-                "Use the synthesizer 'trees', or give fewer columns or categories.",
-            )
-        )
+        of_done = of_packs.view(self._batch, -1)[:, : self._layout.outputs]
+        gradient = self.activation.gradient(done, of_done)
+        if self.conditions.columns:
+            loss = loss + self.add_condition_loss(outputs, torch.from_numpy(conditions), hot, gradient)
+        self._of_generator.zero_grad()
+        raw.backward(gradient)
+        self._of_generator.step()
+        return loss
+
+    def add_condition_loss(self, raw: Tensor, conditions: Tensor, hot: Tensor, gradient: Tensor) -> Tensor:
+        """Return the cross-entropy of the conditions, and add its gradient to that of the outputs."""
+        chances = self._condition_softmax(raw[:, self._condition_outputs])
+        conditions = conditions.to(self._device)
+        asked = self._condition_column[conditions][:, None] == self._condition_column
+        gradient[:, self._condition_outputs] += (chances - hot) * asked / len(raw)
+        return -chances.gather(1, conditions[:, None]).clamp_min(1e-30).log().mean()
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.intp], Tensor]:
+        """Return conditions of a batch, and one-hot."""
+        hot = torch.zeros((self._batch, self.conditions.size), device=self._device)
+        if not self.conditions.columns:
+            return np.empty(0, dtype=np.intp), hot
+        conditions = self.conditions.draw(self._batch, rng)
+        return conditions, hot.scatter_(1, torch.from_numpy(conditions)[:, None].to(self._device), 1)
+
+    def _input(self, hot: Tensor, noise: torch.Generator) -> Tensor:
+        drawn = torch.randn((self._batch, NOISE), generator=noise, device=self._device)
+        return torch.cat([drawn, hot], dim=1)
+
+    def warm_start(self, network: Network, steps: int) -> None:
+        """Begin with a generator that was trained before; the critic, and conditions that it had not kept, are new.
+
+        Batch normalisation had been folded into the weights: it is put back so that it changes nothing on the rows that
+        the generator gives.
+        """
+        kept = torch.from_numpy(self._scorer.kept_conditions)
+        bias = network.direct[:, NOISE:].astype(np.float64) @ network.chances
+        first, second, last = self.generator.seq
+        ends = np.cumsum(HIDDEN)
+        direct = np.split(network.direct[:, :NOISE], ends)
+        conditions = np.split(network.direct[:, NOISE:] - bias[:, None], ends)
+        hidden0, hidden1 = np.split(network.hidden0, [HIDDEN[1]]), network.hidden1
+        older = [[], [hidden0[0]], [hidden1, hidden0[1]]]
+        all_rows = [np.arange(HIDDEN[0]), np.arange(HIDDEN[1]), self._scorer.kept_outputs]
+        with torch.no_grad():
+            for place, (layer, rows) in enumerate(zip((first.fc, second.fc, last), all_rows, strict=True)):
+                weight = layer.weight[torch.from_numpy(rows)]
+                weight[:, -self.conditions.size :] = 0
+                known = np.concatenate([*older[place], direct[place]], axis=1)
+                weight[:, : known.shape[1]] = torch.from_numpy(known)
+                if len(kept):
+                    weight[:, known.shape[1] + kept] = torch.from_numpy(conditions[place]).float()
+                layer.weight[torch.from_numpy(rows)] = weight
+                layer.bias[torch.from_numpy(rows)] = torch.from_numpy(np.split(bias, ends)[place]).float()
+            self._neutralise((first, second), kept)
+        self.averaged.take(0)
+
+    def _neutralise(self, layers: tuple[Any, ...], kept: Tensor) -> None:
+        """Set the batch normalisation of layers so that, on rows of the generator, it changes nothing."""
+        rng = generator(self._seed, "ctgan/warm start")
+        picked = rng.choice(len(self._scorer.chances), size=_WARM_ROWS, p=self._scorer.chances)
+        seen = torch.randn((_WARM_ROWS, NOISE), generator=neural.noise_for(rng, self._device), device=self._device)
+        hot = torch.zeros((_WARM_ROWS, self.conditions.size), device=self._device)
+        if len(kept):
+            hot[torch.arange(_WARM_ROWS), kept[torch.from_numpy(picked)]] = 1
+        seen = torch.cat([seen, hot], dim=1)
+        for layer in layers:
+            before = layer.fc(seen)
+            mean, variance = before.mean(0), before.var(0, unbiased=False)
+            layer.bn.running_mean.copy_(mean)
+            layer.bn.running_var.copy_(variance)
+            layer.bn.bias.copy_(mean)
+            layer.bn.weight.copy_((variance + layer.bn.eps).sqrt())
+            seen = torch.cat([torch.relu(before), seen], dim=1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return both networks and their optimisers."""
+        optimisers = {"of_generator": self._of_generator, "of_critic": self._of_critic}
+        modules = {"generator": self.generator, "averaged": self.averaged.module, "critic": self.critic.module}
+        return neural.tensors_of({**modules, **optimisers})
+
+    def candidate(self) -> tuple[float, dict[str, NDArray[Any]]]:
+        """Return the score of the network as it is, and its arrays, not yet calibrated."""
+        network, noise = self.network(), np.zeros(self._layout.tanh)
+        return self._scorer.score(network, noise), {**network.arrays(), "noise": noise}
+
+    def network(self) -> Network:
+        """Take the generator out of torch."""
+        return export(self.averaged.module, self._scorer)
+
+    def told(self) -> str:
+        """Return the last losses in words."""
+        return f"generator loss {float(self._losses[0]):.2f}, critic loss {float(self._losses[1]):.2f}"
 
 
-def frame(encoded: list[Encoded]) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table that the library trains on, and the names of its discrete columns.
-
-    Column ``3:state`` holds the states of the fourth learned column as text, ``3:value`` its standardised values; a
-    column with one state has no ``:state``.
-    """
-    table: dict[str, Any] = {}
-    for place, column in enumerate(encoded):
-        if len(column.states) > 1:
-            table[f"{place}:state"] = column.codes.astype(str)
-        if column.standardised is not None:
-            table[f"{place}:value"] = column.standardised
-    return pd.DataFrame(table), [name for name in table if name.endswith(":state")]
+def _spans_of(column: NDArray[np.intp]) -> tuple[tuple[int, int], ...]:
+    """Return where the conditions of each column begin and end."""
+    edges = np.searchsorted(column, np.arange(column.max() + 2)) if len(column) else np.zeros(1, dtype=np.intp)
+    return tuple((int(begin), int(end)) for begin, end in pairwise(edges))
 
 
-def calibrated(
-    network: Network, parts: tuple[Part, ...], model: CTGAN, encoded: list[Encoded], *, seed: int
-) -> Network:
-    """Return an exported network whose choices are made as often as in the training rows."""
-    shares = choice_shares(model, encoded, network.given)
-    return calibrate(network, parts, shares, generator(seed, "ctgan/calibrate"))
-
-
-def choice_shares(model: CTGAN, encoded: list[Encoded], given: int | None) -> NDArray[np.float64]:
-    """Return how often the training rows have each state and mode, by condition.
+def export(module: Generator, scorer: Scorer) -> Network:
+    """Take a trained generator out of the library.
 
     Parameters
     ----------
-    model
-        Fitted on the table that `frame` made of ``encoded``.
-    encoded
-        The columns, in order.
-    given
-        Place of the column that is conditioned on; None for one row of shares over all conditions.
-
-    Returns
-    -------
-    ndarray
-        Shape (c, k), float64, in the order of the network's choices. The shares of a small group lean on those of all
-        rows, as if it had `_LEAN` more rows like them.
+    module
+        Its inputs are noise and all conditions, its outputs those of the scorer's rows.
+    scorer
+        Knows the parts, the condition that is kept, and how likely each is.
     """
-    spans = _spans(model)
-    tanh = sum(info.column_type == "continuous" for _, info, _ in spans)
-    chosen = model._transformer.transform(frame(encoded)[0])[:, _order(spans, given)[tanh:]]
-    overall = np.asarray(chosen.mean(axis=0), dtype=np.float64)
-    if given is None:
-        return overall[None, :]
-    codes = encoded[given].codes
-    groups = (chosen[codes == state] for state in range(len(encoded[given].states)))
-    return np.stack([(group.sum(axis=0) + _LEAN * overall) / (len(group) + _LEAN) for group in groups])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread: the same network whatever the machine's processors, and no waiting for threads.
-
-    The matrices are small. On two idle processors a second thread saves a fifth of the time at most; on busy ones,
-    steps took ten times as long, most of it spent in waiting for each other.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def export(model: CTGAN, encoded: list[Encoded], *, given: int | None) -> tuple[tuple[Part, ...], Network]:
-    """Take a trained network out of the library.
-
-    Parameters
-    ----------
-    model
-        Fitted on the table that `frame` made of ``encoded``.
-    encoded
-        The columns, in order.
-    given
-        Place of the column whose states every row is conditioned on; None to condition on all columns alike.
-    """
-    spans = _spans(model)
-    modes = {name: _modes(info.transform) for name, info, _ in spans if info.column_type == "continuous"}
-    parts = tuple(_part(place, column, modes) for place, column in enumerate(encoded))
-    conditions, chances = _conditions(spans, encoded, given)
-    return parts, _network(model, _order(spans, given), conditions, chances, given)
-
-
-def _spans(model: CTGAN) -> list[tuple[str, Any, int]]:
-    """Return name, transform and first output of each column of the library's table."""
-    infos = model._transformer._column_transform_info_list
-    starts = np.cumsum([0, *(info.output_dimensions for info in infos)])
-    return [(info.column_name, info, int(start)) for info, start in zip(infos, starts[:-1], strict=True)]
-
-
-def _modes(normalizer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # noqa: ANN401 - rdt has no types
-    """Return means and deviations of the modes that rdt's ClusterBasedNormalizer kept."""
-    kept = normalizer.valid_component_indicator
-    mixture = normalizer._bgm_transformer
-    return mixture.means_.reshape(-1)[kept], np.sqrt(mixture.covariances_.reshape(-1)[kept])
-
-
-def _part(place: int, column: Encoded, modes: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Part:
-    if column.standardised is None:
-        return Part(column.states, _NO_MODES, _NO_MODES)
-    means, deviations = modes[f"{place}:value"]
-    # The library maps a mode's mean, plus and minus four deviations, to -1 and 1.
-    return Part(column.states, means * column.deviation + column.mean, 4 * deviations * column.deviation)
-
-
-def _state_units(info: Any) -> list[int]:  # noqa: ANN401 - ctgan has no types
-    """Return which unit of a discrete column's one-hot span stands for each state."""
-    units = {int(text): unit for unit, text in enumerate(info.transform.dummies)}
-    return [units[code] for code in range(len(units))]
-
-
-def _order(spans: list[tuple[str, Any, int]], given: int | None) -> list[int]:
-    """Return the library's outputs in the order of `Network`: all tanh first, then the choices, states by code."""
-    tanh: list[int] = []
-    choices: list[int] = []
-    for name, info, start in spans:
-        if info.column_type == "continuous":
-            tanh.append(start)
-            modes = range(start + 1, start + info.output_dimensions)
-            choices += modes if len(modes) > 1 else ()
-        elif name != f"{given}:state":
-            choices += [start + unit for unit in _state_units(info)]
-    return tanh + choices
-
-
-def _conditions(
-    spans: list[tuple[str, Any, int]], encoded: list[Encoded], given: int | None
-) -> tuple[list[int], NDArray[np.float64]]:
-    """Return which of the library's conditions to keep, and how likely each is.
-
-    Within a column, states are as likely as they are in the training rows; several columns are equally likely.
-    """
-    places: list[int] = []
-    shares: list[NDArray[np.float64]] = []
-    start = 0
-    for name, info, _ in spans:
-        if info.column_type == "continuous":
-            continue
-        if given is None or name == f"{given}:state":
-            codes = encoded[int(name.removesuffix(":state"))].codes
-            places += [start + unit for unit in _state_units(info)]
-            shares.append(np.bincount(codes) / len(codes))
-        start += info.output_dimensions
-    return places, np.concatenate(shares) / len(shares) if shares else np.ones(1)
-
-
-def _network(
-    model: CTGAN, order: list[int], conditions: list[int], chances: NDArray[np.float64], given: int | None
-) -> Network:
-    first, second, last = model._generator.seq
+    first, second, last = module.seq
     weight0, bias0 = _folded(first)
     weight1, bias1 = _folded(second)
-    weight2, bias2 = (_floats(tensor)[order] for tensor in (last.weight, last.bias))
+    rows = scorer.kept_outputs
+    weight2, bias2 = _floats(last.weight)[rows], _floats(last.bias)[rows]
     # Each layer's input is [newest hidden, older hidden, noise, condition].
     width0, width1 = len(weight0), len(weight1)
     direct = np.concatenate([weight0, weight1[:, width0:], weight2[:, width1 + width0 :]])
-    noise, condition = np.split(direct, [model._embedding_dim], axis=1)
+    noise, condition = np.split(direct, [NOISE], axis=1)
     bias = np.concatenate([bias0, bias1, bias2])[:, None]
+    kept = scorer.kept_conditions
     return Network(
-        direct=_float32(np.concatenate([noise, condition[:, conditions] + bias if conditions else bias], axis=1)),
+        direct=_float32(np.concatenate([noise, condition[:, kept] + bias if len(kept) else bias], axis=1)),
         hidden0=_float32(np.concatenate([weight1[:, :width0], weight2[:, width1 : width1 + width0]])),
         hidden1=_float32(weight2[:, :width1]),
-        chances=chances,
-        given=given,
+        chances=scorer.chances,
+        given=scorer.given,
     )
 
 
-def _folded(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # noqa: ANN401 - torch has no types here
+def _folded(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # noqa: ANN401 - ctgan has no types
     """Return weight and bias of a linear layer and the batch normalisation after it, with running statistics."""
     norm = layer.bn
     factor = _floats(norm.weight) / np.sqrt(_floats(norm.running_var) + norm.eps)
@@ -398,8 +482,8 @@ def _folded(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # n
     return _floats(layer.fc.weight) * factor[:, None], bias
 
 
-def _floats(tensor: torch.Tensor) -> NDArray[np.float64]:
-    return np.asarray(tensor.detach().numpy(), dtype=np.float64)
+def _floats(tensor: Tensor) -> NDArray[np.float64]:
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
 
 
 def _float32(array: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from synthcredit.errors import InvalidInputError, Problem, from_validation
-from synthcredit.synthesizers.settings import CopulaSettings, CtganSettings, Settings, TreesSettings
+from synthcredit.synthesizers.settings import (
+    CopulaganSettings,
+    CopulaSettings,
+    CtganSettings,
+    Settings,
+    TreesSettings,
+    TvaeSettings,
+)
 
 if TYPE_CHECKING:
     from synthcredit.synthesizers.protocol import Synthesizer
@@ -31,6 +38,8 @@ class Family:
         return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
 
+_BUSL = "Trained with sdv and ctgan (BUSL-1.1): no commercial synthetic data service to third parties."
+
 FAMILIES = {
     family.name: family
     for family in (
@@ -50,10 +59,24 @@ FAMILIES = {
         ),
         Family(
             "ctgan",
-            "Conditional GAN (Xu et al. 2019), trained by sdv with torch; samples without either.",
+            "Conditional GAN (Xu et al. 2019), trained with torch; samples without.",
             CtganSettings,
             "synthcredit.synthesizers.ctgan:CtganSynthesizer",
-            "Trained with sdv and ctgan (BUSL-1.1): no commercial synthetic data service to third parties.",
+            _BUSL,
+        ),
+        Family(
+            "tvae",
+            "Variational autoencoder (Xu et al. 2019), trained with torch; samples without. Steered by rejection.",
+            TvaeSettings,
+            "synthcredit.synthesizers.tvae:TvaeSynthesizer",
+            _BUSL,
+        ),
+        Family(
+            "copulagan",
+            "CTGAN on numeric columns made Gaussian by their own distributions, trained with torch; samples without.",
+            CopulaganSettings,
+            "synthcredit.synthesizers.copulagan:CopulaganSynthesizer",
+            _BUSL,
         ),
     )
 }

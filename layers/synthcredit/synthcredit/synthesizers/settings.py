@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,17 +35,71 @@ class TreesSettings(Settings):
     ] = 100_000
 
 
-class CtganSettings(Settings):
-    """Settings of the `ctgan` family.
+USUAL_STEPS = 12_000
+"""Training steps where no epochs are given: stock CTGAN's 300 epochs of 20,000 rows in batches of 500."""
+_BATCHES = ((5_000, 500), (2_000, 200), (500, 100), (0, 50))
+"""From how many rows on a step has how many: an epoch of a small table in batches of 500 would be one step."""
 
-    An epoch has ``rows // batch_size`` training steps, and it is steps that teach: some 3,000 on german_credit. The
-    defaults suit tables from 5,000 rows; smaller ones want more epochs and batches of 200.
+
+class NetworkSettings(Settings):
+    """Settings that every family has that trains a network with ctgan's modules.
+
+    An epoch has ``rows // batch_size`` training steps, and it is steps that teach. So, where they are not given, both
+    follow from the rows: small batches for small tables, and epochs that make some 12,000 steps.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=10_000, description="Passes over the training rows.")] = 300
+    epochs: Annotated[
+        int | None, Field(ge=1, le=100_000, description="Passes over the training rows, at most; default: by rows.")
+    ] = None
     batch_size: Annotated[
-        int, Field(ge=20, le=10_000, multiple_of=10, description="Rows a training step; a multiple of 10.")
-    ] = 500
+        int | None,
+        Field(ge=20, le=10_000, multiple_of=10, description="Rows a training step; default: 500, fewer for few rows."),
+    ] = None
+    patience: Annotated[
+        int | None,
+        Field(ge=1, le=1_000, description="Looks (60 in all) without a better score before it stops; none: no stop."),
+    ] = 30
+    max_minutes: Annotated[
+        float | None, Field(gt=0, le=10_080, description="Minutes of training, at most; the best so far is kept.")
+    ] = None
+    max_memory_mb: Annotated[
+        int | None, Field(ge=100, description="Refuse, before it begins, a training that would take more.")
+    ] = None
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"], Field(description="Where to train: auto takes a graphics processor if present.")
+    ] = "auto"
+    k: Annotated[
+        int, Field(ge=1, le=10_000, description="People behind every category, code and end of a range, at least.")
+    ] = 10
+
+    def batch_for(self, rows: int) -> int:
+        """Return the rows of a step for a table of so many rows."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return next(batch for least, batch in _BATCHES if rows >= least)
+
+    def epochs_for(self, rows: int) -> int:
+        """Return the epochs for a table of so many rows."""
+        if self.epochs is not None:
+            return self.epochs
+        return max(1, -(-USUAL_STEPS // max(1, rows // self.batch_for(rows))))
+
+
+class CtganSettings(NetworkSettings):
+    """Settings of the `ctgan` family."""
+
+
+class TvaeSettings(NetworkSettings):
+    """Settings of the `tvae` family."""
+
+
+class CopulaganSettings(NetworkSettings):
+    """Settings of the `copulagan` family."""
+
+    distribution: Annotated[
+        Literal["best", "beta", "gamma", "norm"],
+        Field(description="What makes numeric columns Gaussian; best: what lies nearest, column by column."),
+    ] = "best"
 
 
 class CopulaSettings(Settings):

@@ -18,6 +18,10 @@ QUICK = {
     "trees": {"settings": {"trees": 2}, "packages": ["sklearn"]},
     "copula": {"settings": {}, "packages": []},
     "ctgan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
+    "diffusion": {
+        "settings": {"max_steps": 40, "width": 32, "batch_size": 64, "steps": 4, "layers": 1},
+        "packages": ["torch"],
+    },
 }
 ROWS = 300
 

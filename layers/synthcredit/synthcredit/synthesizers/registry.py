@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from synthcredit.errors import InvalidInputError, Problem, from_validation
-from synthcredit.synthesizers.settings import CopulaSettings, CtganSettings, Settings, TreesSettings
+from synthcredit.synthesizers.settings import CopulaSettings, CtganSettings, DiffusionSettings, Settings, TreesSettings
 
 if TYPE_CHECKING:
     from synthcredit.synthesizers.protocol import Synthesizer
@@ -54,6 +54,13 @@ FAMILIES = {
             CtganSettings,
             "synthcredit.synthesizers.ctgan:CtganSynthesizer",
             "Trained with sdv and ctgan (BUSL-1.1): no commercial synthetic data service to third parties.",
+        ),
+        Family(
+            "diffusion",
+            "Diffusion of mixed columns, trained with torch in minutes; samples without it.",
+            DiffusionSettings,
+            "synthcredit.synthesizers.diffusion:DiffusionSynthesizer",
+            "Trains with torch (BSD-3-Clause).",
         ),
     )
 }

@@ -30,7 +30,7 @@ from synthcredit.synthesizers.diffusion_columns import (
     with_partners,
 )
 from synthcredit.synthesizers.diffusion_network import ClassNet, Floats, Layout, NumberNet, TargetNet, one_hot
-from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of
+from synthcredit.synthesizers.features import Discrete, Feature, Features
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
 from synthcredit.synthesizers.settings import DiffusionSettings
@@ -109,7 +109,7 @@ class DiffusionSynthesizer(Synthesizer):
                 Problem(
                     "synthesizer.name",
                     f"'diffusion' trains with the package '{error.name}', which is not installed",
-                    "Install it: pip install 'synthcredit[diffusion]'. Generating from a trained model does not need it.",
+                    "Install it: pip install 'synthcredit[diffusion]'. Generating from a trained model needs it not.",
                 )
             ) from None
         previous = fitting.previous
@@ -207,7 +207,6 @@ class DiffusionSynthesizer(Synthesizer):
 
         A network comes near these and does not settle on them. What it learned of how columns go together stays.
         """
-        layout = self._layout
         with _BLAS.limit(limits=1, user_api="blas"):
             drawn = [
                 self._draw_classes_and_numbers(rng, np.full(_PIECE_ROWS, UNUSED, dtype=np.int32))
@@ -275,9 +274,7 @@ class DiffusionSynthesizer(Synthesizer):
             codes[order] = self._classes.draw(known, rng)
         if self._numbers is None:
             return known, codes, np.empty((0, count), dtype=np.float32)
-        present = np.stack(
-            [coding.several[codes[at]] for at, coding in enumerate(self._codings) if coding.has_number]
-        )
+        present = np.stack([coding.several[codes[at]] for at, coding in enumerate(self._codings) if coding.has_number])
         return known, codes, self._numbers.draw(known, present, rng)
 
     def _config(self) -> dict[str, Any]:
@@ -307,6 +304,8 @@ class DiffusionSynthesizer(Synthesizer):
             _restored(parts[str(at)], column, missing, at)
             for at, (column, missing) in enumerate(zip(columns, state.missing, strict=True))
         ]
+        if any(columns[place].discrete for coding in self._codings for place in coding.partners):
+            raise ValueError("a partner is no numeric column")
         self._target = state.target
         if state.target != _place_of_target(self._codings, self.schema):
             raise ValueError("its target is not that of its schema")

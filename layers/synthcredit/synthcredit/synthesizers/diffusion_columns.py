@@ -13,6 +13,7 @@ width, which no denoising finds.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeGuard
@@ -20,7 +21,6 @@ from typing import Any, Self, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from synthcredit.datasets.schema import Column
 from synthcredit.synthesizers.copula_dependence import normal_cdf
 from synthcredit.synthesizers.features import Discrete, Feature, Numeric
 from synthcredit.synthesizers.trees_states import (
@@ -65,8 +65,8 @@ class Seen:
     classes
         Shape (n,), int32.
     low, high
-        Shape (n,), float32. The share of the ordinary values below, and up to, the state of the row; NaN where the class
-        says it all.
+        Shape (n,), float32. The share of the ordinary values below, and up to, the state of the row; NaN where the
+        class says it all.
     """
 
     classes: Codes
@@ -136,25 +136,36 @@ class Coding:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], states: States, place: int) -> Self:
         """Build a coding from arrays that may be hostile; raises ValueError or KeyError."""
-        classes, counts, partners, knots = (arrays[name] for name in ("classes", "counts", "partners", "knots"))
-        if classes.dtype != np.int32 or classes.shape != (states.size,):
+        made = cls(states, *(arrays[name] for name in ("classes", "counts", "partners", "knots")))
+        made._check_classes()
+        made._check_partners(place)
+        made._check_knots()
+        return made
+
+    def _check_classes(self) -> None:
+        classes, counts, size = self.classes, self.counts, self.states.size
+        if classes.dtype != np.int32 or classes.shape != (size,):
             raise ValueError("the classes of a column do not fit to its states")
         used = np.unique(classes[classes != UNUSED])
         if not len(used) or not np.array_equal(used, np.arange(len(used))):
             raise ValueError("the classes of a column are not numbered from 0 on")
-        if counts.dtype != np.float64 or counts.shape != (states.size,):
+        if counts.dtype != np.float64 or counts.shape != (size,):
             raise ValueError("the counts of a column do not fit to its states")
         if not np.array_equal(counts > 0, classes != UNUSED) or not (counts <= _COUNT_LIMIT).all():
             raise ValueError("the counts of a column are out of range")
+
+    def _check_partners(self, place: int) -> None:
+        partners = self.partners
         if partners.dtype != np.int32 or partners.ndim != 1 or len(partners) > MOST_PARTNERS:
             raise ValueError("the partners of a column do not fit")
-        if len(partners) and (isinstance(states, CategoryStates) or partners.min() < 0 or partners.max() >= place):
+        if len(partners) and (isinstance(self.states, CategoryStates) or partners.min() < 0 or partners.max() >= place):
             raise ValueError("a partner is no earlier column")
-        if knots.dtype != np.float32 or knots.shape != (len(used) + len(partners), len(KNOTS)):
+
+    def _check_knots(self) -> None:
+        if self.knots.dtype != np.float32 or self.knots.shape != (self.size, len(KNOTS)):
             raise ValueError("the knots of a column do not fit to its classes")
-        if not (np.abs(knots) <= _NUMBER_LIMIT).all() or (np.diff(knots, axis=1) < 0).any():
+        if not (np.abs(self.knots) <= _NUMBER_LIMIT).all() or (np.diff(self.knots, axis=1) < 0).any():
             raise ValueError("the knots of a column are out of order")
-        return cls(states, classes, counts, partners, knots)
 
     def see(self, rows: Codes, same: Codes) -> Seen:
         """Return what networks learn of rows.
@@ -212,7 +223,8 @@ class Coding:
         used = np.flatnonzero(self.classes >= 0)
         first[self.classes[used][::-1]] = used[::-1]
         states = first[classes]
-        for own in np.flatnonzero(self.several) if numbers is not None else ():
+        for own in np.flatnonzero(self.several):
+            assert numbers is not None  # noqa: S101 - a class of several states has numbers
             rows = np.flatnonzero(classes == own)
             members = np.flatnonzero(self.classes == own).astype(np.int32)
             scores = np.interp(numbers[rows], self.knots[own], KNOTS).astype(np.float32)
@@ -274,7 +286,9 @@ def _roundness(states: NumericStates, counts: Floats) -> NDArray[np.intp]:
     return kind
 
 
-def with_partners(codings: Sequence[Coding], rows: Sequence[Codes], features: Sequence[Feature], k: int) -> list[Coding]:
+def with_partners(
+    codings: Sequence[Coding], rows: Sequence[Codes], features: Sequence[Feature], k: int
+) -> list[Coding]:
     """Return the codings with the earlier columns whose values they share in enough rows.
 
     Parameters
@@ -347,14 +361,14 @@ def recounted(coding: Coding, rows: Codes, same: Codes, k: int) -> Coding:
 
 def _runs(counts: Floats, k: int) -> Iterator[slice]:
     """Yield runs of neighbours that have at least ``k`` rows together; none where all have fewer."""
-    begin, ends = 0, []
-    for at in range(len(counts)):
-        if counts[begin : at + 1].sum() >= k:
-            ends.append(at + 1)
-            begin = at + 1
-    if ends:
-        ends[-1] = len(counts)
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+    starts, rows = [0], 0.0
+    for at, count in enumerate(counts.tolist()):
+        rows += count
+        if rows >= k:
+            starts.append(at + 1)
+            rows = 0.0
+    # What is left at the end goes to the run before it.
+    for start, end in itertools.pairwise([*starts[:-1], len(counts)]):
         yield slice(start, end)
 
 

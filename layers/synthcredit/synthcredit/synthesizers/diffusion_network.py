@@ -34,8 +34,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def noise_levels(steps: int) -> NDArray[np.float64]:
     """Return the deviation of the noise at each step, falling; equation 5 of Karras et al. 2022."""
-    ends = np.array([SIGMA_MAX, SIGMA_MIN]) ** (1 / _RHO)
-    levels: NDArray[np.float64] = np.linspace(*ends, steps) ** _RHO
+    levels: NDArray[np.float64] = np.linspace(SIGMA_MAX ** (1 / _RHO), SIGMA_MIN ** (1 / _RHO), steps) ** _RHO
     return levels
 
 

@@ -102,7 +102,7 @@ def _fitted(place: Place, arrays: Arrays, shapes: Mapping[str, Mapping[str, tupl
     order = list(shapes)
     if place.done != order[: len(place.done)]:
         raise ValueError("parts are out of order")
-    finished = {part: _taken(arrays, f"done/{part}/", shapes[part]) for part in place.done}
+    finished: dict[str, Arrays] = {part: _taken(arrays, f"done/{part}/", shapes[part]) for part in place.done}
     current: dict[str, Arrays] = {}
     if place.step and len(place.done) < len(order):
         own = shapes[order[len(place.done)]]

@@ -10,8 +10,8 @@ The joint distribution of a row is learned in three parts, in the order in which
 2. **Numbers** given the classes: Gaussian diffusion with the preconditioning, loss weight and noise levels of EDM
    (Karras et al., NeurIPS 2022), as in TabSyn (Zhang et al., ICLR 2024) and CDTD (Mueller et al., ICLR 2025), on
    normal scores (TabDDPM). Numbers that a row does not have are 0 in input and loss. Experts for ranges of noise are
-   from eDiff-I (Balaji et al. 2022): they cost nothing when sampling. Trained at exactly the noise levels of the sampler,
-   since a network this small had better know nothing else.
+   from eDiff-I (Balaji et al. 2022): they cost nothing when sampling. Trained at exactly the noise levels of the
+   sampler, since a network this small had better know nothing else.
 3. **The target** given everything, for when it is not asked for. In the other two parts it is a condition, hidden in
    half of the rows, so that it can be asked for (as in classifier-free guidance, Ho and Salimans 2022; but nothing is
    guided, for that would sharpen the distribution).
@@ -137,9 +137,10 @@ class Part(ABC):
     def start(self, rng: np.random.Generator) -> dict[str, Floats]:
         """Return random weights by name."""
 
+    @property
     @abstractmethod
-    def steps(self, rows: int) -> int:
-        """Return how many steps a training on so many rows takes at most."""
+    def steps(self) -> int:
+        """Steps of a training, at most."""
 
     @property
     @abstractmethod
@@ -170,7 +171,7 @@ class ClassPart(Part):
     """The first part; weights as in `ClassNet`."""
 
     name = "classes"
-    cost = 1.0
+    cost = 1.5
 
     @property
     def width(self) -> int:
@@ -192,8 +193,9 @@ class ClassPart(Part):
             "last_bias": np.zeros(classes, dtype=np.float32),
         }
 
-    def steps(self, rows: int) -> int:
-        """Return how many steps a training on so many rows takes at most."""
+    @property
+    def steps(self) -> int:
+        """Steps of a training, at most."""
         return max(1, self.settings.max_steps // 4)
 
     @property
@@ -206,14 +208,14 @@ class ClassPart(Part):
         layout = self.rows.layout
         known = self._hide_target(self.rows.known(rows))
         columns, width, _ = weights["first"].shape
-        seen = torch.arange(layout.inputs, device=known.device) < torch.tensor(layout.starts, device=known.device)[:, None]
+        starts = torch.tensor(layout.starts, device=known.device)
+        seen = torch.arange(layout.inputs, device=known.device) < starts[:, None]
         first = (weights["first"] * seen[:, None]).reshape(columns * width, -1)
         hidden = functional.relu(functional.linear(known, first, weights["first_bias"].flatten()))
         hidden = hidden.view(-1, columns, width).transpose(0, 1)
         more = torch.baddbmm(weights["second_bias"][:, None], hidden, weights["second"].transpose(1, 2))
         hidden = hidden + functional.relu(more)
-        heads = weights["last"].split(layout.classes)
-        biases = weights["last_bias"].split(layout.classes)
+        heads, biases = (torch.split(weights[name], list(layout.classes)) for name in ("last", "last_bias"))
         losses = [
             functional.cross_entropy(functional.linear(own, head, bias), codes[rows])
             for own, head, bias, codes in zip(hidden, heads, biases, self.rows.codes, strict=True)
@@ -225,7 +227,7 @@ class NumberPart(Part):
     """The second part; weights as `NumberNet.of` takes them."""
 
     name = "numbers"
-    cost = 2.0
+    cost = 1.0
 
     def __init__(self, rows: Rows, settings: DiffusionSettings) -> None:
         super().__init__(rows, settings)
@@ -246,8 +248,9 @@ class NumberPart(Part):
             "last_bias": np.zeros((own.steps, numbers), dtype=np.float32),
         }
 
-    def steps(self, rows: int) -> int:
-        """Return how many steps a training on so many rows takes at most."""
+    @property
+    def steps(self) -> int:
+        """Steps of a training, at most."""
         return self.settings.max_steps
 
     @property
@@ -300,7 +303,7 @@ class TargetPart(Part):
     """The third part; weights as in `TargetNet`."""
 
     name = "target"
-    cost = 0.2
+    cost = 0.15
 
     def start(self, rng: np.random.Generator) -> dict[str, Floats]:
         """Return random weights by name."""
@@ -316,8 +319,9 @@ class TargetPart(Part):
             array[:, -1] = 0.0
         return weights
 
-    def steps(self, rows: int) -> int:
-        """Return how many steps a training on so many rows takes at most."""
+    @property
+    def steps(self) -> int:
+        """Steps of a training, at most."""
         return max(1, self.settings.max_steps // 4)
 
     @property
@@ -419,9 +423,8 @@ class _Trainer:
         order = generator(fitting.seed, "diffusion/held out").permutation(count)
         held = min(MOST_HELD_OUT, max(1, int(share * count)))
         self._held, self._learned = order[:held], order[held:]
-        planned = [part.cost * part.steps(count) for part in parts]
+        planned = [part.cost * part.steps for part in parts]
         self._shares = [own / sum(planned) for own in planned]
-        self._count = count
 
     def run(self, previous: Mapping[str, Arrays]) -> dict[str, Arrays]:
         """Train what is not trained yet; return the weights by part."""
@@ -444,48 +447,56 @@ class _Trainer:
 
     def _train(self, at: int, part: Part, start: Arrays, state: State) -> State:
         """Train one part from its start, or from where a state of it is."""
-        sets = {kind: self._there(state.current.get(kind, start)) for kind in SETS}
-        if not state.current:
-            for kind in ("first_moment", "second_moment"):
-                for tensor in sets[kind].values():
-                    tensor.zero_()
-        place = state.place
-        total = part.steps(self._count)
-        every = max(1, total // CHECKS)
+        sets, place = self._sets(state, start), state.place
+        total = part.steps
         optimiser = _optimiser(sets, place.step)
         for step in range(place.step, total):
-            if step % every == 0:
-                loss = self._held_out(part, sets["mean"])
-                if place.best_loss is None or loss < place.best_loss:
-                    place.best_loss, place.best_step = loss, step
-                    sets["best"] = {name: tensor.clone() for name, tensor in sets["mean"].items()}
-                if step - place.best_step > self._settings.patience * every or self._out_of_time():
+            if step % self._every(part) == 0:
+                self._look(part, sets, place, step)
+                if step - place.best_step > self._settings.patience * self._every(part) or self._out_of_time():
                     break
-            self._step(part, sets, optimiser, step, total)
+            self._step(part, sets, optimiser, step)
             place.step = step + 1
             if step % _TOLD_EVERY == 0:
-                self._tell(at, part, place, total)
+                self._tell(at, part, place)
             if time.monotonic() - self._written > CHECKPOINT_SECONDS:
-                self._write(State(place, state.finished, {kind: self._back(own) for kind, own in sets.items()}))
-        if place.best_loss is None or self._held_out(part, sets["mean"]) < place.best_loss:
-            sets["best"] = sets["mean"]
-        finished = {**state.finished, part.name: self._back(sets["best"])}
+                self._write(State(place, state.finished, {kind: _back(own) for kind, own in sets.items()}))
+        self._look(part, sets, place, total)
+        finished = {**state.finished, part.name: _back(sets["best"])}
         ended = State(Place(training=self._name, done=list(finished)), finished)
         self._write(ended)
         self._fitting.progress(sum(self._shares[: at + 1]), f"{part.name}: trained in {place.step:,} steps")
         return ended
 
-    def _step(self, part: Part, sets: dict[str, Tensors], optimiser: torch.optim.Optimizer, step: int, total: int) -> None:
+    def _sets(self, state: State, start: Arrays) -> dict[str, Tensors]:
+        if state.current:
+            return {kind: self._there(own) for kind, own in state.current.items()}
+        zero = {name: np.zeros_like(array) for name, array in start.items()}
+        return {kind: self._there(zero if kind.endswith("moment") else start) for kind in SETS}
+
+    def _every(self, part: Part) -> int:
+        """Return after how many steps the held-out loss is looked at."""
+        return max(1, part.steps // CHECKS)
+
+    def _look(self, part: Part, sets: dict[str, Tensors], place: Place, step: int) -> None:
+        """Keep the moving average if it does better on the held-out rows than any before."""
+        loss = self._held_out(part, sets["mean"])
+        if place.best_loss is None or loss < place.best_loss:
+            place.best_loss, place.best_step = loss, step
+            sets["best"] = {name: tensor.clone() for name, tensor in sets["mean"].items()}
+
+    def _step(self, part: Part, sets: dict[str, Tensors], optimiser: torch.optim.Optimizer, step: int) -> None:
         # Random numbers by step: a training that goes on draws what one that was never stopped would have drawn.
         rng = generator(self._fitting.seed, f"diffusion/{part.name}/step", step)
         torch.manual_seed(int(rng.integers(2**62)))
         rows = self._learned[rng.integers(len(self._learned), size=part.batch)]
-        rate = self._settings.learning_rate * min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / total))
+        # Warm-up, then half a cosine (Loshchilov and Hutter, ICLR 2017).
+        share = min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / part.steps))
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = self._settings.learning_rate * share
         loss = part.loss(sets["now"], torch.from_numpy(rows).to(self._device), rng, drop=DROPOUT)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         share = 1.0 - min(_DECAY, (step + 1) / (step + 10))
         with torch.no_grad():
@@ -504,13 +515,13 @@ class _Trainer:
     def _out_of_time(self) -> bool:
         return time.monotonic() - self._began > self._settings.max_minutes * 60
 
-    def _tell(self, at: int, part: Part, place: Place, total: int) -> None:
-        done = sum(self._shares[:at]) + self._shares[at] * place.step / total
+    def _tell(self, at: int, part: Part, place: Place) -> None:
+        done = sum(self._shares[:at]) + self._shares[at] * place.step / part.steps
         left = (time.monotonic() - self._began) / done * (1 - done)
         left = min(left, max(0.0, self._settings.max_minutes * 60 - (time.monotonic() - self._began)))
         best = "" if place.best_loss is None else f", held-out loss {place.best_loss:.4f}"
         self._fitting.progress(
-            done, f"{part.name}: step {place.step:,} of {total:,} at most{best}; {_duration(left)} left at most"
+            done, f"{part.name}: step {place.step:,} of {part.steps:,} at most{best}; {_duration(left)} left at most"
         )
 
     def _write(self, state: State) -> None:
@@ -523,8 +534,9 @@ class _Trainer:
     def _there(self, arrays: Arrays) -> Tensors:
         return {name: torch.from_numpy(array.copy()).to(self._device) for name, array in arrays.items()}
 
-    def _back(self, tensors: Tensors) -> dict[str, Floats]:
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+def _back(tensors: Tensors) -> dict[str, Floats]:
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
 def _duration(seconds: float) -> str:

@@ -62,9 +62,7 @@ class CopulaSettings(Settings):
 class DiffusionSettings(Settings):
     """Settings of the `diffusion` family."""
 
-    k: Annotated[
-        int, Field(ge=2, le=10_000, description="People behind every category, value and bin that is learned, at least.")
-    ] = 10
+    k: Annotated[int, Field(ge=2, le=10_000, description="People behind every category, value and bin, at least.")] = 10
     steps: Annotated[
         int, Field(ge=4, le=256, description="Noise levels, which are the steps in which rows are drawn.")
     ] = 16

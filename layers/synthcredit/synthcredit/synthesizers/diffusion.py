@@ -50,7 +50,7 @@ MOST_TARGET_CLASSES = 32
 """A target of more is drawn like any other column."""
 _PIECE_ROWS = 512
 """Rows that go through the networks at once: few enough for the processor's cache. Part of what a seed means."""
-_CALIBRATION_BLOCKS = 2
+_CALIBRATION_ROWS = 16_384
 _FIXED_MB = 450
 """Memory of the interpreter with torch, about."""
 _WEIGHT_COPIES = 8
@@ -130,7 +130,11 @@ class DiffusionSynthesizer(Synthesizer):
             previous._weights if previous is not None else None,
         )
         self._adopt({part: dict(own) for part, own in weights.items()})
-        self._calibrate(generator(fitting.seed, "diffusion/calibrate"))
+        shares = [
+            np.bincount(seen.classes, minlength=coding.size) / len(seen.classes)
+            for seen, coding in zip(rows, self._codings, strict=True)
+        ]
+        self._calibrate(shares, generator(fitting.seed, "diffusion/calibrate"))
         fitting.progress(1.0, "trained")
 
     def _learn_columns(self, features: Features, seed: int, previous: DiffusionSynthesizer | None) -> list[Seen]:
@@ -180,8 +184,13 @@ class DiffusionSynthesizer(Synthesizer):
         return [seen.take(chosen) for seen in rows]
 
     @property
+    def _drawn(self) -> list[int]:
+        """The places of the columns whose class is drawn by the first network."""
+        return [at for at, coding in enumerate(self._codings) if coding.size > 1 and at != self._target]
+
+    @property
     def _layout(self) -> Layout:
-        classes = tuple(c.size for at, c in enumerate(self._codings) if c.size > 1 and at != self._target)
+        classes = tuple(self._codings[at].size for at in self._drawn)
         target = 0 if self._target is None else self._codings[self._target].size
         return Layout(target, classes, sum(coding.has_number for coding in self._codings))
 
@@ -202,30 +211,36 @@ class DiffusionSynthesizer(Synthesizer):
         )
         self._targets = TargetNet.of(weights["target"], layout) if layout.target else None
 
-    def _calibrate(self, rng: np.random.Generator) -> None:
-        """Set right what can be counted: how often the target has each class, and how the numbers are spread.
+    def _calibrate(self, shares: list[NDArray[np.float64]], rng: np.random.Generator) -> None:
+        """Set right what can be counted: how often each class comes, and how the numbers are spread.
 
         A network comes near these and does not settle on them. What it learned of how columns go together stays.
+
+        Parameters
+        ----------
+        shares
+            By column, how often each class came in the training rows.
+        rng
+            Draws the rows that are counted.
         """
         with _BLAS.limit(limits=1, user_api="blas"):
+            if self._classes is not None:
+                bias = self._classes.calibrated([shares[at] for at in self._drawn], _CALIBRATION_ROWS, rng)
+                self._adopt({**self._weights, "classes": {**self._weights["classes"], "last_bias": bias}})
             drawn = [
                 self._draw_classes_and_numbers(rng, np.full(_PIECE_ROWS, UNUSED, dtype=np.int32))
-                for _ in range(_CALIBRATION_BLOCKS * BLOCK_ROWS // _PIECE_ROWS)
+                for _ in range(_CALIBRATION_ROWS // _PIECE_ROWS)
             ]
-        known = np.concatenate([piece[0] for piece in drawn], axis=1)
-        codes = np.concatenate([piece[1] for piece in drawn], axis=1)
-        numbers = np.concatenate([piece[2] for piece in drawn], axis=1)
-        number = 0
-        for at, coding in enumerate(self._codings):
-            if coding.has_number:
-                self._codings[at] = coding.with_knots(codes[at], numbers[number])
-                number += 1
-        if self._targets is not None and self._target is not None:
-            coding = self._codings[self._target]
-            shares = np.bincount(coding.classes[coding.classes >= 0], coding.counts[coding.classes >= 0])
-            last = self._weights["target"]["last"].copy()
-            last[:, -1] += moved(self._targets.logits(known, numbers), shares / shares.sum()).astype(np.float32)
-            self._adopt({**self._weights, "target": {**self._weights["target"], "last": last}})
+            known, codes, numbers = (np.concatenate(parts, axis=1) for parts in zip(*drawn, strict=True))
+            number = 0
+            for at, coding in enumerate(self._codings):
+                if coding.has_number:
+                    self._codings[at] = coding.with_knots(codes[at], numbers[number])
+                    number += 1
+            if self._targets is not None and self._target is not None:
+                last = self._weights["target"]["last"].copy()
+                last[:, -1] += moved(self._targets.logits(known, numbers), shares[self._target]).astype(np.float32)
+                self._adopt({**self._weights, "target": {**self._weights["target"], "last": last}})
 
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:
         told = np.full(BLOCK_ROWS, UNUSED, dtype=np.int32)
@@ -270,8 +285,7 @@ class DiffusionSynthesizer(Synthesizer):
         known[: layout.target] = one_hot([told], [layout.target]) if layout.target else 0
         codes = np.zeros((len(self._codings), count), dtype=np.int32)
         if self._classes is not None:
-            order = [at for at, coding in enumerate(self._codings) if coding.size > 1 and at != self._target]
-            codes[order] = self._classes.draw(known, rng)
+            codes[self._drawn] = self._classes.draw(known, rng)
         if self._numbers is None:
             return known, codes, np.empty((0, count), dtype=np.float32)
         present = np.stack([coding.several[codes[at]] for at, coding in enumerate(self._codings) if coding.has_number])

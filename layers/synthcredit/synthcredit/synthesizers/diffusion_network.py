@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from synthcredit.synthesizers.ctgan_calibration import _moved as moved
 from synthcredit.synthesizers.ctgan_network import _choose as choose
 
 SIGMA_MAX, SIGMA_MIN = 30.0, 0.004
@@ -157,6 +158,29 @@ class ClassNet:
             known[start + codes, rows] = 1.0
             drawn.append(codes.astype(np.int32))
         return drawn
+
+    def calibrated(self, shares: Sequence[NDArray[np.float64]], rows: int, rng: np.random.Generator) -> Floats:
+        """Return ``last_bias`` moved so that each column has its classes as often as wanted, where nothing is given.
+
+        Parameters
+        ----------
+        shares
+            By column, how often each class is to come.
+        rows
+            How many rows to draw and count.
+        rng
+            What they are drawn from.
+        """
+        bias = self.weights["last_bias"].copy()
+        known = np.zeros((self.layout.inputs, rows), dtype=np.float32)
+        for column, (start, wanted) in enumerate(zip(self.layout.starts, shares, strict=True)):
+            logits = self.logits(column, known)
+            more = moved(logits, wanted).astype(np.float32)
+            more -= more.mean()
+            first = start - self.layout.target
+            bias[first : first + len(more)] += more
+            known[start + choose(logits + more[:, None], rng), np.arange(rows)] = 1.0
+        return bias
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,9 @@ class ClassPart(Part):
             "second": _random(rng, columns, width, width, scale=width**-0.5),
             "second_bias": np.zeros((columns, width), dtype=np.float32),
             "last": _random(rng, classes, width, scale=0.05),
-            "last_bias": np.zeros(classes, dtype=np.float32),
+            "last_bias": np.concatenate(
+                [_log_shares(codes, size) for codes, size in zip(self.rows.codes, layout.classes, strict=True)]
+            ),
         }
 
     @property
@@ -315,8 +317,9 @@ class TargetPart(Part):
             "second": _random(rng, width, width + 1, scale=width**-0.5),
             "last": _random(rng, layout.target, width + 1, scale=0.05),
         }
-        for array in weights.values():
-            array[:, -1] = 0.0
+        weights["first"][:, -1] = 0.0
+        weights["second"][:, -1] = 0.0
+        weights["last"][:, -1] = _log_shares(self.rows.target, layout.target)
         return weights
 
     @property
@@ -340,6 +343,13 @@ class TargetPart(Part):
         hidden = functional.dropout(hidden, 3 * drop) if drop else hidden
         hidden = hidden + functional.relu(_affine(weights["second"], hidden))
         return functional.cross_entropy(_affine(weights["last"], hidden), self.rows.target[rows])
+
+
+def _log_shares(codes: torch.Tensor, size: int) -> Floats:
+    """Return the logits that choose classes as often as they come: where a network had better start from."""
+    counts = np.bincount(codes.cpu().numpy(), minlength=size)
+    logits: Floats = np.log((counts + 0.5) / (len(codes) + 0.5 * size)).astype(np.float32)
+    return logits
 
 
 def _affine(weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
@@ -491,7 +501,8 @@ class _Trainer:
         torch.manual_seed(int(rng.integers(2**62)))
         rows = self._learned[rng.integers(len(self._learned), size=part.batch)]
         # Warm-up, then half a cosine (Loshchilov and Hutter, ICLR 2017).
-        share = min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / part.steps))
+        warm = min(1.0, (step + 1) / min(_WARM_UP, 1 + part.steps // 10))
+        share = warm * 0.5 * (1 + math.cos(math.pi * step / part.steps))
         for group in optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * share
         loss = part.loss(sets["now"], torch.from_numpy(rows).to(self._device), rng, drop=DROPOUT)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from synthcredit.synthesizers.ctgan_calibration import _moved as moved
 from synthcredit.synthesizers.ctgan_network import _choose as choose
 
-SIGMA_MAX, SIGMA_MIN = 30.0, 0.004
+SIGMA_MAX, SIGMA_MIN = 20.0, 0.004
 """Deviation of the noise on numbers of deviation 1, at the first step and the last. Far above the 80 to 0.5 of EDM's
 images less is needed; the last lies below the distance of two bins of a thousand."""
 _RHO = 7.0

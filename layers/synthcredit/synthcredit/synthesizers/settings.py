@@ -65,13 +65,13 @@ class DiffusionSettings(Settings):
     k: Annotated[int, Field(ge=2, le=10_000, description="People behind every category, value and bin, at least.")] = 10
     steps: Annotated[
         int, Field(ge=4, le=256, description="Noise levels, which are the steps in which rows are drawn.")
-    ] = 16
+    ] = 12
     width: Annotated[int, Field(ge=16, le=1024, description="Units of a layer.")] = 256
     layers: Annotated[int, Field(ge=1, le=6, description="Hidden layers after the first.")] = 2
     batch_size: Annotated[int, Field(ge=64, le=65_536, description="Rows a training step.")] = 1024
     max_steps: Annotated[
         int, Field(ge=1, le=1_000_000, description="Training steps of the largest network, at most.")
-    ] = 10_000
+    ] = 6_000
     patience: Annotated[
         int, Field(ge=1, le=40, description="Looks at the held-out loss, 40 a training, without gain before it ends.")
     ] = 8

@@ -309,3 +309,49 @@ def test_several_forms_at_once(applicants, place):
     done = synthcredit.run_request(body, **place)
     assert {Path(path).suffix for path in done.data} == {".csv", ".parquet", ".jsonl"}
     assert all(path.exists() for path in done.data)
+
+
+def test_conditions_are_met_recorded_and_proven(applicants, place):
+    asked = {"target_rate": 0.5, "where": {"months": {"min": 12, "max": 60}, "purpose": ["car", "home"]}}
+    done = _run(applicants, place, rows=1_001, synthesizer="copula", conditions=asked)
+    frame = done.to_pandas()
+    assert frame["months"].between(12, 60).all()
+    counts = frame["default"].value_counts()
+    assert abs(counts.iloc[0] - counts.iloc[1]) == 1
+    quota = done.manifest.steering.quota
+    assert quota.shares == (0.5, 0.5)
+    assert min(quota.trained) < 0.5
+    assert done.manifest.request.conditions.target_rate == 0.5
+    checks = {(check.expectation, check.column): check.passed for check in done.evidence.validity}
+    assert checks["conditions_where", "months"]
+    assert checks["conditions_shares", "default"]
+    assert any("shares of 'default' shifted" in note for note in done.evidence.notes)
+
+
+def test_conditions_nobody_can_meet_are_refused_before_the_work(applicants, place):
+    asked = {"target_rate": 0.5, "where": {"month": 3, "months": {"min": "young"}}}
+    with pytest.raises(InvalidInputError) as refused:
+        _run(applicants, place, conditions=asked)
+    assert [problem.field for problem in refused.value.problems] == [
+        "conditions.where.month",
+        "conditions.where.months",
+    ]
+
+
+def test_a_segment_of_few_real_rows_is_said_to_be_unprovable(applicants, place):
+    with pytest.raises(GateNotMetError):
+        _run(applicants, place, synthesizer="copula", conditions={"where": {"months": {"min": 30, "max": 30}}})
+    (log,) = place["out"].rglob("run.log") if place["out"].exists() else (place["home"].rglob("run.log"))
+    assert "too few to prove the result by" in log.read_text()
+
+
+def test_given_rows_are_completed(applicants, place, tmp_path):
+    card = synthcredit.train(applicants, target="default", synthesizer="copula", home=place["home"])
+    given = tmp_path / "given.csv"
+    given.write_text("months,annual income\n40,\n,25000\n55,30000\n")
+    out = synthcredit.complete(given, card.model_id, tmp_path / "whole.csv", home=place["home"])
+    whole = pc.read_csv(out)
+    assert whole.column_names == card.table_schema.names
+    assert whole["months"].to_pylist()[::2] == [40, 55]
+    assert whole["annual income"].to_pylist()[1:] == [25_000, 30_000]
+    assert whole["default"].null_count == 0

@@ -19,6 +19,7 @@ __all__ = [
     "assess_tables",
     "audit",
     "compare",
+    "complete",
     "detect_schema",
     "generate",
     "load_model",

@@ -138,6 +138,7 @@ def run(
     holdout: Data | None = None,
     schema: TableSchema | None = None,
     seed: int = 0,
+    conditions: Mapping[str, Any] | None = None,
     gate: Mapping[str, Any] | None = None,
     evidence: str = Level.STANDARD,
     reuse: bool = True,
@@ -164,6 +165,8 @@ def run(
         How to read the data; detected where None.
     seed
         Same data, settings and seed give the same rows.
+    conditions
+        What the rows are to be like, e.g. ``{"target_rate": 0.12, "where": {"purpose": "car", "age": {"max": 30}}}``.
     gate
         Profile and thresholds, e.g. ``{"profile": "development", "max_tstr_loss": 0.03}``.
     evidence
@@ -197,6 +200,7 @@ def run(
         "synthesizer": {"name": synthesizer, **(settings or {})},
         "rows": rows,
         "seed": seed,
+        "conditions": dict(conditions or {}),
         "gate": dict(gate or {}),
         "evidence": evidence,
     }
@@ -209,6 +213,7 @@ def generate(
     rows: int = DEFAULT_ROWS,
     seed: int = 0,
     data: Data | None = None,
+    conditions: Mapping[str, Any] | None = None,
     gate: Mapping[str, Any] | None = None,
     evidence: str = Level.STANDARD,
     out: str | Path = "out",
@@ -224,6 +229,8 @@ def generate(
         The model, by the id that `models` shows.
     data
         The real data, if it is no longer where the model card says.
+    conditions
+        What the rows are to be like, as of `run`.
     evidence
         How much is measured: ``"standard"`` or ``"basic"``.
 
@@ -237,7 +244,14 @@ def generate(
     source: dict[str, Any] = {"kind": "model", "model_id": model_id}
     if data is not None:
         source["uri"] = _uri(data, _home(home))
-    body = {"source": source, "rows": rows, "seed": seed, "gate": dict(gate or {}), "evidence": evidence}
+    body = {
+        "source": source,
+        "rows": rows,
+        "seed": seed,
+        "conditions": dict(conditions or {}),
+        "gate": dict(gate or {}),
+        "evidence": evidence,
+    }
     return run_request(body, out=out, home=home, again=again, listener=listener)
 
 
@@ -570,6 +584,38 @@ def load_model(model_id: str, home: str | Path | None = None) -> Synthesizer:
     place = _home(home)
     with open_world(place, place).models.fetch(model_id) as path:
         return protocol.load_model(path)
+
+
+def complete(rows: Data, model_id: str, out: str | Path, *, seed: int = 0, home: str | Path | None = None) -> Path:
+    """Complete rows of which a part is given: a model draws what they lack. Nothing is proven of the result.
+
+    Parameters
+    ----------
+    rows
+        A table or its file with some or all of the model's columns. Empty cells are completed, and so are columns that
+        are not there; every other value is kept.
+    model_id
+        A model of a family that can complete: `trees` or `copula`.
+    out
+        The file to write: ``*.csv|parquet|json|jsonl``.
+    seed
+        Same rows, model and seed give the same result.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such model, its family cannot complete, or the rows do not fit to it.
+    """
+    from synthcredit.steps.complete_files import complete_files
+
+    place, goal = _home(home), Path(out)
+    form = single_form(goal)
+    if form is None:
+        raise InvalidInputError(Problem("out", f"'{goal.name}' names no form", f"Give NAME.{', .'.join(Format)}."))
+    model = load_model(model_id, place)
+    with refusals(goal):
+        complete_files(Path(_uri(rows, place)), model, seed=seed, form=form, out=goal)
+    return goal
 
 
 def detect_schema(data: Data, *, target: str | None = None, home: str | Path | None = None) -> TableSchema:

@@ -34,6 +34,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     _HERE: (
         verbs.run,
         verbs.generate,
+        verbs.complete,
         verbs.train,
         assess.assess,
         audit.audit,

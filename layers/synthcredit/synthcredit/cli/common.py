@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +14,10 @@ import typer
 from pydantic import ValidationError
 
 from synthcredit import console
+from synthcredit.datasets import contradictions
+from synthcredit.datasets.constraints import without_kind
 from synthcredit.datasets.schema import DatasetSchema, TableSchema
-from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
+from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation, raise_all
 from synthcredit.evidence.limits import Profile
 from synthcredit.evidence.model import Level
 
@@ -50,6 +54,30 @@ EvidenceLevel = Annotated[
 ]
 MaxTstrLoss = Annotated[float | None, typer.Option("--max-tstr-loss", help="Gate: largest allowed loss in AUC.")]
 
+TargetRate = Annotated[
+    float | None, typer.Option("--target-rate", help="Share of rows with the rarer class of the target; exact.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="COLUMN=VALUE, COLUMN>=VALUE or COLUMN<=VALUE that every row meets; may be repeated. Several values of "
+        "one column: any of them. COLUMN=null: missing.",
+    ),
+]
+Balance = Annotated[
+    str | None, typer.Option("--balance", metavar="COLUMN", help="All categories of this column equally often.")
+]
+Share = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--share",
+        metavar="COLUMN:CATEGORY=SHARE",
+        help="How often a category comes, e.g. --share purpose:boat=0.3; may be repeated for one column.",
+    ),
+]
+
 Request = Annotated[Path | None, typer.Argument(help="A request as JSON, as the HTTP API takes it.")]
 Deliver = Annotated[
     list[str] | None, typer.Option("--deliver", help="A form: parquet, csv, json, jsonl; may be repeated.")
@@ -73,6 +101,7 @@ def request_body(
     evidence: Level,
     max_tstr_loss: float | None,
     retrain: bool,
+    conditions: dict[str, Any],
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
     if request is not None:
@@ -86,6 +115,7 @@ def request_body(
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
         "rows": rows,
         "seed": seed,
+        "conditions": conditions,
         "gate": given(profile=profile, max_tstr_loss=max_tstr_loss),
         "evidence": evidence,
         **given(deliver=deliver),
@@ -95,6 +125,55 @@ def request_body(
             Problem("--data", "there is no data and no request", "Give --data FILE, or a request file.")
         )
     return body
+
+
+def conditions_of(
+    target_rate: float | None, where: list[str] | None, balance: str | None, share: list[str] | None
+) -> dict[str, Any]:
+    """Return the conditions that options state, as a request has them."""
+    shares: dict[str, Any] = {}
+    for text in share or ():
+        found = _SHARE.fullmatch(text)
+        if found is None or shares.get("column", found[1]) != found[1]:
+            raise InvalidInputError(
+                Problem(f"--share {text}", "it is no COLUMN:CATEGORY=SHARE of one column", "E.g. purpose:boat=0.3.")
+            )
+        shares = {"column": found[1], "of": shares.get("of", {}) | {found[2]: float(found[3])}}
+    return given(target_rate=target_rate, balance=balance, where=_where(where) or None, shares=shares or None)
+
+
+_CONDITION = re.compile(r"(.+?)(>=|<=|=)(.*)", re.DOTALL)
+_SHARE = re.compile(r"(.+?):(.+)=(0|1|[01]?\.\d+)", re.DOTALL)
+
+
+def _where(texts: list[str] | None) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    for text in texts or ():
+        found = _CONDITION.fullmatch(text)
+        if found is None:
+            raise InvalidInputError(
+                Problem(
+                    f"--where {text}", "it has no =, >= or <=", "Write COLUMN=VALUE, COLUMN>=VALUE or COLUMN<=VALUE."
+                )
+            )
+        name, sign, value = found[1].strip(), found[2], _json_or_text(found[3].strip())
+        before = where.get(name)
+        if sign == "=":
+            where[name] = value if name not in where else [*(before if isinstance(before, list) else [before]), value]
+        else:
+            where[name] = {**(before if isinstance(before, dict) else {}), "min" if sign == ">=" else "max": value}
+        if isinstance(before, dict) != (sign != "=") and name in where and before is not None:
+            raise InvalidInputError(
+                Problem(f"--where {text}", f"'{name}' has a value and a range", "Give values, or a range.")
+            )
+    return where
+
+
+def _json_or_text(value: str) -> Any:  # noqa: ANN401 - JSON is whatever it is; pydantic decides
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 @contextmanager
@@ -130,9 +209,23 @@ def read_schema(path: Path | None) -> TableSchema | None:
     if path is None:
         return None
     try:
-        return TableSchema.model_validate(read_json(path))
+        schema = TableSchema.model_validate(read_json(path))
     except ValidationError as error:
-        raise from_validation(error, str(path)) from None
+        raise _refused(error, path) from None
+    raise_all(contradictions.problems(schema, f"{path}.constraints"))
+    return schema
+
+
+def with_constraints(schema: TableSchema, path: Path) -> TableSchema:
+    """Return a schema with the constraints of a file, a list or ``{"constraints": [...]}``, in it."""
+    content = read_json(path)
+    listed = content.get("constraints") if isinstance(content, dict) else content
+    try:
+        found = TableSchema.model_validate(schema.model_dump() | {"constraints": listed})
+    except ValidationError as error:
+        raise _refused(error, path) from None
+    raise_all(contradictions.problems(found, f"{path}.constraints"))
+    return found
 
 
 def read_dataset_schema(path: Path | None) -> TableSchema | DatasetSchema | None:
@@ -143,9 +236,20 @@ def read_dataset_schema(path: Path | None) -> TableSchema | DatasetSchema | None
     if not isinstance(content, dict) or "tables" not in content:
         return read_schema(path)
     try:
-        return DatasetSchema.model_validate(content)
+        schema = DatasetSchema.model_validate(content)
     except ValidationError as error:
-        raise from_validation(error, str(path)) from None
+        raise _refused(error, path) from None
+    raise_all(
+        problem
+        for number, table in enumerate(schema.tables)
+        for problem in contradictions.problems(table, f"{path}.tables.{number}.constraints")
+    )
+    return schema
+
+
+def _refused(error: ValidationError, path: Path) -> InvalidInputError:
+    problems = from_validation(error, str(path)).problems
+    return InvalidInputError([replace(problem, field=without_kind(problem.field)) for problem in problems])
 
 
 def path_of(path: str | Path | None) -> str | None:
@@ -167,8 +271,5 @@ def settings_of(pairs: list[str] | None) -> dict[str, Any]:
         name, sign, value = pair.partition("=")
         if not sign:
             raise InvalidInputError(Problem(f"--set {pair}", "it has no '='", "Write --set NAME=VALUE."))
-        try:
-            settings[name] = json.loads(value)
-        except ValueError:
-            settings[name] = value
+        settings[name] = _json_or_text(value)
     return settings

@@ -12,6 +12,7 @@ import typer
 from synthcredit import console
 from synthcredit.cli.common import (
     AsJson,
+    Balance,
     Data,
     Deliver,
     EvidenceLevel,
@@ -24,9 +25,13 @@ from synthcredit.cli.common import (
     SchemaFile,
     Seed,
     Setting,
+    Share,
     Synthesizer,
     Target,
+    TargetRate,
+    Where,
     answering,
+    conditions_of,
     request_body,
 )
 from synthcredit.errors import NotFoundError, Problem, SynthcreditError
@@ -59,6 +64,10 @@ def submit(
     holdout: Holdout = None,
     schema: SchemaFile = None,
     setting: Setting = None,
+    target_rate: TargetRate = None,
+    where: Where = None,
+    balance: Balance = None,
+    share: Share = None,
     deliver: Deliver = None,
     gate_profile: Annotated[
         GateLevel | None, typer.Option("--gate-profile", help="Gate: development, sharing or strict.")
@@ -95,6 +104,7 @@ def submit(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=gate_profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain,
+            conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         form = api.single_form(out_path)
         if form:

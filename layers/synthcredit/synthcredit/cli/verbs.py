@@ -13,6 +13,7 @@ from synthcredit import console
 from synthcredit.cli.common import (
     Again,
     AsJson,
+    Balance,
     Data,
     Deliver,
     EvidenceLevel,
@@ -27,15 +28,20 @@ from synthcredit.cli.common import (
     SchemaFile,
     Seed,
     Setting,
+    Share,
     Synthesizer,
     Target,
+    TargetRate,
+    Where,
     Workers,
     answering,
+    conditions_of,
     given,
     path_of,
     read_schema,
     request_body,
     settings_of,
+    with_constraints,
 )
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.evidence.model import Level
@@ -52,6 +58,10 @@ def run(
     holdout: Holdout = None,
     schema: SchemaFile = None,
     setting: Setting = None,
+    target_rate: TargetRate = None,
+    where: Where = None,
+    balance: Balance = None,
+    share: Share = None,
     deliver: Deliver = None,
     profile: GateProfile = None,
     evidence: EvidenceLevel = Level.STANDARD,
@@ -74,6 +84,8 @@ def run(
 
       synthcredit run --data applicants.csv --rows 500 --out sample.csv
 
+      synthcredit run --data applicants.csv --target default --target-rate 0.3 --where "age>=25" --where purpose=car
+
       synthcredit run request.json --out results
     """
     with answering(as_json):
@@ -81,6 +93,7 @@ def run(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain,
+            conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
@@ -89,6 +102,10 @@ def generate(
     model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
     rows: Rows = 10_000,
     seed: Seed = 0,
+    target_rate: TargetRate = None,
+    where: Where = None,
+    balance: Balance = None,
+    share: Share = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="The data it was trained on, if it is not where the card says.")
     ] = None,
@@ -108,8 +125,44 @@ def generate(
     """
     with answering(as_json):
         source = {"kind": "model", "model_id": model} | given(uri=path_of(data))
-        body = {"source": source, "rows": rows, "seed": seed, "gate": given(profile=profile), "evidence": evidence}
+        body = {
+            "source": source,
+            "rows": rows,
+            "seed": seed,
+            "conditions": conditions_of(target_rate, where, balance, share),
+            "gate": given(profile=profile),
+            "evidence": evidence,
+        }
         _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
+
+
+def complete(
+    rows: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet with some of the model's columns.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
+    out_path: Annotated[
+        Path, typer.Option("--out", "-o", help="The file to write: NAME.csv, .parquet, .json or .jsonl.")
+    ] = Path("completed.csv"),
+    seed: Seed = 0,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Complete rows of which a part is given: a model draws what they lack.
+
+    Empty cells are completed, and so are columns that FILE does not have; every other value is kept. Nothing is proven
+    of the result: for data that leaves your hands use run or generate.
+
+    Example:
+
+      synthcredit complete cases.csv --model trees-applicants-0123456789ab --out completed.csv
+    """
+    with answering(as_json):
+        from synthcredit import api
+
+        written = api.complete(rows, model, out_path, seed=seed, home=home)
+        if as_json:
+            console.print_json({"file": str(written)})
+        else:
+            console.out.print(f"Completed: {written}", soft_wrap=True)
 
 
 def train(
@@ -214,20 +267,44 @@ def verify(
         console.out.print(f"Unchanged: {len(found.files)} checked. {signer}", soft_wrap=True)
 
 
-def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")], target: Target = None) -> None:
+def schema(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    target: Target = None,
+    suggest_constraints: Annotated[
+        bool,
+        typer.Option("--suggest-constraints", help="Print constraints that all rows keep instead: confirm them first."),
+    ] = False,
+    constraints: Annotated[
+        Path | None,
+        typer.Option("--constraints", help="Put these into the schema: what --suggest-constraints printed, edited."),
+    ] = None,
+) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
-    Example:
+    Constraints are suggested and never applied by themselves: look at each, delete what is no rule, and pass the rest.
+
+    For example:
 
       synthcredit schema applicants.csv --target default > schema.json
+
+      synthcredit schema applicants.csv --suggest-constraints > constraints.json
+
+      synthcredit schema applicants.csv --target default --constraints constraints.json > schema.json
     """
     with answering(False):
-        from synthcredit.datasets import detect
+        from synthcredit.datasets import detect, read, suggest
 
         detected = detect.detect_schema(data, target=target)
+        found = detected.schema if constraints is None else with_constraints(detected.schema, constraints)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
-        sys.stdout.write(detected.schema.model_dump_json(indent=1) + "\n")
+        if not suggest_constraints:
+            sys.stdout.write(found.model_dump_json(indent=1) + "\n")
+            return
+        suggested = suggest.suggest(read.read_table(data, found), found)
+        for number, one in enumerate(suggested):
+            console.err.print(f"constraints.{number}: {escape(one.says)}", soft_wrap=True)
+        console.print_json({"constraints": [one.constraint.model_dump(mode="json") for one in suggested]})
 
 
 def _run(

@@ -71,7 +71,11 @@ def write_tables(parts: Sequence[Path], schema: TableSchema, format: str, path: 
     StorageError
         The disk is full or read-only; there is nothing at ``path`` then.
     """
-    batches = (to_original_names(batch, schema) for part in parts for batch in _batches(part))
+    write_rows((to_original_names(batch, schema) for part in parts for batch in _batches(part)), schema, format, path)
+
+
+def write_rows(batches: Iterable[pa.RecordBatch], schema: TableSchema, format: str, path: Path) -> None:  # noqa: A002
+    """Write record batches, under their own column names, to one file; as `write_tables` does."""
     with _whole_or_not_at_all(path) as partial:
         _WRITERS[format](batches, schema, partial)
 

@@ -17,6 +17,7 @@ from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence import (
     attacks,
     challengers,
+    constraints,
     coverage,
     credit,
     credit_panels,
@@ -25,6 +26,7 @@ from synthcredit.evidence import (
     nearest,
     privacy,
     seeds,
+    steered,
     utility,
     validity,
 )
@@ -33,6 +35,7 @@ from synthcredit.evidence.scores import score
 from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
 from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.conditions import Steering
 from synthcredit.synthesizers.fitting import Progress, silent
 
 MAX_ROWS = 100_000
@@ -63,6 +66,7 @@ def assess(
     rows_asked: int | None = None,
     level: Level = Level.STANDARD,
     again: Sequence[pa.Table] = (),
+    steering: Steering | None = None,
     data_docs: Path | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
@@ -86,6 +90,8 @@ def assess(
         How much is measured.
     again
         What the same model generates by other seeds, where the model is at hand: how far figures move between seeds.
+    steering
+        What the synthetic rows were asked to be like; they are compared with real rows that are so, too.
     data_docs
         A folder for the Data Docs of the validity checks; see `validity.check`.
     progress
@@ -104,23 +110,27 @@ def assess(
     progress = progress or silent
     _require_columns({"synthetic": synthetic, "train": train, "holdout": holdout}, schema)
     progress(0.0, "checking validity")
-    checks = validity.check(synthetic, train, schema, docs=data_docs)
+    real = _compared(train, holdout, schema, steering, seed)
+    checks = validity.check(synthetic, real.train, schema, docs=data_docs)
     progress(0.25, "comparing columns and pairs of columns")
-    whole = Sides(encode(synthetic, schema), encode(train, schema), encode(holdout, schema))
-    sides = Sides(
-        draw(whole.synthetic, MAX_SYNTHETIC_ROWS, generator(seed, "evidence/synthetic")),
-        draw(whole.train, MAX_ROWS, generator(seed, "evidence/train")),
-        draw(whole.holdout, MAX_ROWS, generator(seed, "evidence/holdout")),
-    )
+    checks = (*checks, *constraints.check(synthetic, train, schema))
+    made = encode(synthetic, schema)
+    if steering:
+        checks = (*checks, *steered.check(made, steering, schema, whole=synthetic.num_rows == rows_released))
+    sides = _drawn(Sides(made, encode(real.train, schema), encode(real.holdout, schema)), seed)
+    known = encode(real.known_train, schema)
+    exposed = sides
+    if steering:
+        exposed = _drawn(Sides(made, known, encode(real.known_holdout, schema)), seed)
     faithful = fidelity.measure(sides, schema, generator(seed, "evidence/fidelity"))
     progress(0.4, "training models on synthetic and on real rows")
     useful = utility.measure(sides, schema, generator(seed, "evidence/utility"))
     progress(0.5, "looking for copied rows")
-    private = privacy.measure(Sides(sides.synthetic, whole.train, sides.holdout), generator(seed, "evidence/privacy"))
+    private = privacy.measure(Sides(sides.synthetic, known, exposed.holdout), generator(seed, "evidence/privacy"))
     more = _More()
     spread: dict[Figure, float] = {}
     if level is Level.STANDARD:
-        more = _measure_more(sides, schema, seed, progress)
+        more = _measure_more(sides, exposed, schema, seed, progress)
         if again:
             progress(0.95, "comparing other generations of the same model")
             spread, detail = seeds.measure(sides, [encode(table, schema) for table in again], schema, seed)
@@ -146,8 +156,51 @@ def assess(
             privacy=(*private, *more.privacy),
             credit=more.credit,
             details=more.details,
-            notes=(*_notes(schema, synthetic.num_rows, rows_released, level), *faithful.notes),
+            notes=(*real.notes, *_notes(schema, synthetic.num_rows, rows_released, level), *faithful.notes),
         )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The real rows that synthetic ones are compared with.
+
+    Parameters
+    ----------
+    train, holdout
+        Those that are as the synthetic rows were asked to be.
+    known_train, known_holdout
+        For privacy: those that meet the same conditions, whatever their shares.
+    notes
+        What was left out.
+    """
+
+    train: pa.Table
+    holdout: pa.Table
+    known_train: pa.Table
+    known_holdout: pa.Table
+    notes: tuple[str, ...] = ()
+
+
+def _compared(
+    train: pa.Table, holdout: pa.Table, schema: TableSchema, steering: Steering | None, seed: int
+) -> _Compared:
+    if not steering:
+        return _Compared(train, holdout, train, holdout)
+    tables, counts = [], {}
+    for side, table in (("training", train), ("held-out", holdout)):
+        found = steered.alike(encode(table, schema), steering, schema, generator(seed, f"evidence/alike/{side}"))
+        tables.append((table.take(pa.array(found.drawn)), table.take(pa.array(found.inside))))
+        counts[side] = (table.num_rows, len(found.inside), len(found.drawn))
+    (drawn_train, known_train), (drawn_holdout, known_holdout) = tables
+    return _Compared(drawn_train, drawn_holdout, known_train, known_holdout, (steered.describe(steering, counts),))
+
+
+def _drawn(whole: Sides, seed: int) -> Sides:
+    return Sides(
+        draw(whole.synthetic, MAX_SYNTHETIC_ROWS, generator(seed, "evidence/synthetic")),
+        draw(whole.train, MAX_ROWS, generator(seed, "evidence/train")),
+        draw(whole.holdout, MAX_ROWS, generator(seed, "evidence/holdout")),
     )
 
 
@@ -162,7 +215,7 @@ class _More:
     details: tuple[Detail, ...] = ()
 
 
-def _measure_more(sides: Sides, schema: TableSchema, seed: int, progress: Progress) -> _More:
+def _measure_more(sides: Sides, exposed: Sides, schema: TableSchema, seed: int, progress: Progress) -> _More:
     detected = detection.measure(sides, schema, generator(seed, "evidence/detection"))
     covered = coverage.measure(sides, schema, generator(seed, "evidence/coverage"))
     progress(0.65, "choosing models on synthetic and on real rows")
@@ -171,8 +224,8 @@ def _measure_more(sides: Sides, schema: TableSchema, seed: int, progress: Progre
     credited = credit.measure(sides, schema, generator(seed, "evidence/credit"))
     over_time = credit_panels.measure(sides, schema, generator(seed, "evidence/credit_panels"))
     progress(0.85, "attacking single people")
-    near = nearest.measure(sides, schema, generator(seed, "evidence/nearest"))
-    attacked = attacks.measure(sides, schema, generator(seed, "evidence/attacks"))
+    near = nearest.measure(exposed, schema, generator(seed, "evidence/nearest"))
+    attacked = attacks.measure(exposed, schema, generator(seed, "evidence/attacks"))
     return _More(
         fidelity=(*detected[0], *covered[0]),
         utility=challenged[0],

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthcredit.datasets.split import Split
 from synthcredit.evidence.model import Finding
 from synthcredit.jobs.request import JobRequest
+from synthcredit.synthesizers.conditions import Steering
 
 
 class _Model(BaseModel):
@@ -44,6 +45,10 @@ class Manifest(_Model):
     seed: int
     rows: int
     dataset_hash: Annotated[str, Field(description="SHA-256 over the SHA-256 of every data part, in order.")]
+    steering: Annotated[
+        Steering | None,
+        Field(description="What the rows were asked to be like, and which shares of the training rows that shifts."),
+    ] = None
     outputs: tuple[Output, ...]
     documents: Annotated[tuple[Output, ...], Field(description="Report and evidence, by their hashes.")] = ()
     findings: tuple[Finding, ...]

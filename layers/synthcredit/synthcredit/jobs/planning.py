@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthcredit.datasets.contradictions import unique_learned
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
+from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.jobs.placement import Placement
 from synthcredit.synthesizers.card import ModelCard
+from synthcredit.synthesizers.conditions import Steering
 
 SHARDS = 16
 """A job is cut into about this many shards, so that a few workers keep busy and a lost shard costs little."""
@@ -65,6 +68,9 @@ class Plan(_Model):
     train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
     reason: Annotated[str, Field(description="Why this model, in words.")]
     shards: tuple[Shard, ...]
+    steering: Annotated[
+        Steering | None, Field(description="The request's conditions, checked against the training rows.")
+    ] = None
     notices: Annotated[tuple[str, ...], Field(description="What the user should know of the data.")] = ()
     placement: Annotated[
         tuple[Placement, ...], Field(description="Where each step runs; none where all run in one process.")
@@ -83,6 +89,28 @@ def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
         Shard(number=number, first_row=first, rows=min(size, rows - first))
         for number, first in enumerate(range(0, rows, size))
     )
+
+
+def shards_for(rows: int, schema: TableSchema | None, block_rows: int) -> tuple[Shard, ...]:
+    """Cut a generation into shards; where learned columns are to be unique, all rows are one shard.
+
+    Raises
+    ------
+    InvalidInputError
+        Such columns, and more rows than one shard has.
+    """
+    unique = () if schema is None else unique_learned(schema)
+    most = MAX_SHARD_BLOCKS * block_rows
+    if unique and rows > most:
+        raise InvalidInputError(
+            Problem(
+                "rows",
+                f"{rows:,} are asked for, and the schema wants {', '.join(map(repr, unique))} unique, which is kept "
+                f"within one shard only, of {most:,} rows at most",
+                "Ask for fewer rows, or drop the constraint: identifiers are unique in any number of rows.",
+            )
+        )
+    return (Shard(number=0, first_row=0, rows=rows),) if unique else cut_into_shards(rows, block_rows)
 
 
 def choose_model(

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from synthcredit.datasets import constraints, contradictions
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate
 from synthcredit.evidence.model import Level
 from synthcredit.synthesizers import registry
+from synthcredit.synthesizers.conditions import Conditions
 
 MAX_ROWS = 10_000_000_000
 """Above this a request is a slip of the finger; a channel may set a lower ceiling of its own."""
@@ -88,6 +90,9 @@ class JobRequest(_Model):
     synthesizer: SynthesizerChoice = SynthesizerChoice()
     rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
+    conditions: Annotated[
+        Conditions, Field(description="What the rows are asked to be like; like the training rows where nothing is.")
+    ] = Conditions()
     gate: Gate = Gate()
     evidence: Annotated[
         Level, Field(description="How much is measured: basic is for haste, and not for data that is shared.")
@@ -128,6 +133,8 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
         problems += [
             replace(problem, field=_without_kind(problem.field)) for problem in from_validation(error).problems
         ]
+    if request is not None:
+        problems += _constraint_problems(request)
     problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
     if problems or request is None:
         raise InvalidInputError(problems)
@@ -136,7 +143,15 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
 
 def _without_kind(field: str) -> str:
     # pydantic puts the kind into the path: source.dataset.uri is source.uri to whoever wrote the request.
-    return re.sub(r"^source\.(dataset|model)\.", "source.", field)
+    return constraints.without_kind(re.sub(r"^source\.(dataset|model)\.", "source.", field))
+
+
+def _constraint_problems(request: JobRequest) -> list[Problem]:
+    schema = request.source.table_schema if isinstance(request.source, DatasetSource) else None
+    if schema is None:
+        return []
+    field = "source.schema.constraints"
+    return contradictions.problems(schema, field) or list(contradictions.too_many(schema, request.rows, field))
 
 
 def _loaded(content: str | bytes) -> dict[str, Any]:

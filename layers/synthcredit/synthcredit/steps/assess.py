@@ -59,7 +59,8 @@ def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
             evidence = evidence_room.assess(
                 synthetic, train, holdout, schema,
                 seed=job.request.seed, rows_released=released, rows_asked=job.request.rows,
-                level=job.request.evidence, again=again, data_docs=folder / "data_docs", progress=progress,
+                level=job.request.evidence, again=again, steering=plan.steering, data_docs=folder / "data_docs",
+                progress=progress,
             )  # fmt: skip
             evidence = evidence.model_copy(update={"notes": (*notes, *evidence.notes)})
             write_report(
@@ -104,14 +105,14 @@ def _proof(
         model = load_model(file)
         if released < wanted:
             first = -(-job.request.rows // BLOCK_ROWS) * BLOCK_ROWS
-            more = model.sample(wanted - released, seed, first_row=first)
+            more = model.sample(wanted - released, seed, first_row=first, steering=plan.steering)
             synthetic = pa.concat_tables([synthetic, pa.Table.from_batches(more)])
             notes = (_MORE.format(released, wanted - released, evidence_room.ROWS_A_TRAINING_ROW),)
         again = []
         if job.request.evidence is Level.STANDARD:
             rows = min(synthetic.num_rows, seeds.MOST_ROWS)
             others = generator(seed, "assess/seeds").integers(2**62, size=seeds.SEEDS - 1)
-            again = [pa.Table.from_batches(model.sample(rows, int(other))) for other in others]
+            again = [pa.Table.from_batches(model.sample(rows, int(other), steering=plan.steering)) for other in others]
     return synthetic, again, notes
 
 

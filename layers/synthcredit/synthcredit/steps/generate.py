@@ -41,7 +41,8 @@ def generate(job_id: str, shard: int, world: World) -> ShardResult:
     with world.models.fetch(plan.model_id) as file, world.objects.scratch() as folder:
         model = load_model(file)
         part = folder / piece.file
-        rows = write.write_part(model.sample(piece.rows, seed, first_row=piece.first_row), model.schema, part)
+        batches = model.sample(piece.rows, seed, first_row=piece.first_row, steering=plan.steering)
+        rows = write.write_part(batches, model.schema, part)
         result = ShardResult(key=key, rows=rows, size=part.stat().st_size, sha256=file_hash(part))
         # A job that was closed while this was made has had its rows taken away; none may come after.
         require_open(world, job_id)

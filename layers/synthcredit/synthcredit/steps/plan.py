@@ -7,25 +7,33 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from synthcredit.datasets import detect, read
+from synthcredit.datasets import contradictions, detect, read
 from synthcredit.datasets.schema import TableSchema
+from synthcredit.datasets.source import open_source
 from synthcredit.datasets.split import Rule, Split, given_holdout, split_rows
-from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem
+from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem, raise_all
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.placement import Kind, Limits, Placement, Where, kind_of, place, totals
-from synthcredit.jobs.planning import Plan, Training, choose_model, cut_into_shards
+from synthcredit.jobs.planning import Plan, Shard, Training, choose_model, shards_for
 from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import World
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.steps.files import job_key, read_document, write_document
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers import registry
+from synthcredit.synthesizers import constrained, registry
 from synthcredit.synthesizers.card import ModelCard
+from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.conditioning import all_met, resolve
+from synthcredit.synthesizers.conditions import Steering
 
+FEW_ROWS = 50
+"""With fewer real rows that meet the conditions, nothing can be measured: `evidence.sides.MIN_ROWS`."""
+_CONSTRAINTS = "source.schema.constraints"
 BYTES_A_VALUE = 8
 """What one value takes at most on disk, on average, in compressed Parquet."""
 
@@ -105,13 +113,24 @@ def _place(request: JobRequest, made: Plan, limits: Limits, quotas: AskQuota | N
 
 def _plan(job: Job, world: World) -> Plan:
     request = job.request
-    shards = cut_into_shards(request.rows, BLOCK_ROWS)
     if isinstance(request.source, ModelSource):
         card = _card(request.source.model_id, world)
         training = _training_of(card, request.source, world)
         reason = f"model {card.model_id} was asked for"
-        return Plan(training=training, model_id=card.model_id, train=False, reason=reason, shards=shards)
+        steering, notices = _steering(request, training, world)
+        shards = _shards(request, training.table_schema)
+        return Plan(
+            training=training,
+            model_id=card.model_id,
+            train=False,
+            reason=reason,
+            shards=shards,
+            steering=steering,
+            notices=notices,
+        )
     training, notices = plan_training(request.source, request.synthesizer, request.seed, world)
+    steering, seen = _steering(request, training, world)
+    shards = _shards(request, training.table_schema)
     asked = request.synthesizer.given
     found, reason = choose_model(training, world.models.all(), asked=asked, reuse=request.source.reuse)
     return Plan(
@@ -120,8 +139,32 @@ def _plan(job: Job, world: World) -> Plan:
         train=found is None,
         reason=reason,
         shards=shards,
-        notices=notices,
+        steering=steering,
+        notices=(*notices, *seen),
     )
+
+
+def _shards(request: JobRequest, schema: TableSchema) -> tuple[Shard, ...]:
+    raise_all(contradictions.too_many(schema, request.rows, _CONSTRAINTS))
+    return shards_for(request.rows, schema, BLOCK_ROWS)
+
+
+def _steering(request: JobRequest, training: Training, world: World) -> tuple[Steering | None, tuple[str, ...]]:
+    """Check the request's conditions against the training rows; say where too few real rows could prove the result."""
+    if not request.conditions:
+        return None, ()
+    schema = training.table_schema
+    train, holdout = (encode(side, schema) for side in read_sides(training, world))
+    steering = resolve(request.conditions, train, schema)
+    few = []
+    for name, side in (("training", train), ("held-out", holdout)):
+        rows = int(np.sum(all_met(steering.where, side, schema)))
+        if rows < FEW_ROWS:
+            few.append(f"{rows} {name} rows")
+    if not few:
+        return steering, ()
+    notice = f"Only {' and '.join(few)} meet the conditions: too few to prove the result by, so no gate may be met."
+    return steering, (notice,)
 
 
 def plan_training(
@@ -137,14 +180,17 @@ def plan_training(
     Raises
     ------
     InvalidInputError
-        The data cannot be read or does not fit the schema or the target.
+        The data cannot be read or does not fit the schema, its constraints or the target.
     """
     settings = registry.settings_for(choice.name, choice.given)
     with ExitStack() as stack:
         data = stack.enter_context(world.objects.source(source.uri))
         schema, notices = _schema(data, source)
+        raise_all(contradictions.problems(schema, _CONSTRAINTS))
         holdout = stack.enter_context(world.objects.source(source.holdout)) if source.holdout else None
         table = read.read_table(data, schema)
+        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=open_source(data).places))
+        notices = (*notices, *constrained.notices(table, schema, constrained.fewest_people(settings)))
         training = Training(
             dataset=schema.name,
             data_uri=source.uri,

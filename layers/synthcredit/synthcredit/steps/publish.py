@@ -119,6 +119,7 @@ def _manifest(
         model_reused=not plan.train,
         seed=job.request.seed,
         rows=job.request.rows,
+        steering=plan.steering,
         dataset_hash=dataset_hash(shard.sha256 for shard in shards),
         outputs=tuple(outputs),
         findings=tuple(judge(evidence, job.request.gate)),

@@ -10,10 +10,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem
 from synthcredit.jobs.placement import Limits, Placement, place, totals
-from synthcredit.jobs.planning import cut_into_shards
+from synthcredit.jobs.planning import shards_for
 from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import Sources, World
@@ -112,7 +113,8 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
         )
     source = request.source
     looks: list[Callable[[], object]] = [
-        lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given)
+        lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),
+        lambda: shards_for(request.rows, _schema(source, desk), BLOCK_ROWS),
     ]
     looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
     if isinstance(source, ModelSource):
@@ -122,6 +124,14 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
             look()
         except InvalidInputError as error:
             yield error
+
+
+def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | None:
+    """Return the schema, where it is known before the data is read."""
+    if isinstance(source, DatasetSource):
+        return source.table_schema
+    card = desk.world.models.find(source.model_id)
+    return None if card is None else card.table_schema
 
 
 def _data(source: DatasetSource | ModelSource, desk: Desk) -> tuple[tuple[str, str | None], ...]:
@@ -170,7 +180,7 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings = registry.settings_for(name, request.synthesizer.given).model_dump(mode="json")
         table = _look(source, desk.sources)
         train_rows = table.rows if source.holdout else round(table.rows * (1 - HOLDOUT_SHARE))
-    shards = cut_into_shards(request.rows, BLOCK_ROWS)
+    shards = shards_for(request.rows, _schema(source, desk), BLOCK_ROWS)
     size = Size(
         train_rows=train_rows,
         columns=table.columns,

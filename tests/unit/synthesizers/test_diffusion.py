@@ -8,7 +8,8 @@ import pytest
 
 from synthcredit.errors import InvalidInputError, MissingPackageError, ModelFileError
 from synthcredit.synthesizers.codec import encode
-from synthcredit.synthesizers.conditions import Conditions, resolve
+from synthcredit.synthesizers.conditioning import resolve
+from synthcredit.synthesizers.conditions import Conditions
 from synthcredit.synthesizers.diffusion import DiffusionSynthesizer
 from synthcredit.synthesizers.diffusion_columns import UNUSED
 from synthcredit.synthesizers.diffusion_network import Layout, noise_levels, scalings

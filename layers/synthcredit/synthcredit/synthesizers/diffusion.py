@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.errors import InvalidInputError, MissingPackageError, Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers.ctgan_calibration import _moved as moved
+from synthcredit.synthesizers import people
 from synthcredit.synthesizers.diffusion_columns import (
     UNUSED,
     Coding,
@@ -29,13 +29,12 @@ from synthcredit.synthesizers.diffusion_columns import (
     same_as_partner,
     with_partners,
 )
-from synthcredit.synthesizers.diffusion_network import ClassNet, Floats, Layout, NumberNet, TargetNet, one_hot
-from synthcredit.synthesizers.features import Discrete, Feature, Features
+from synthcredit.synthesizers.diffusion_network import ClassNet, Floats, Layout, NumberNet, TargetNet, moved, one_hot
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take
 from synthcredit.synthesizers.fitting import Fitting
-from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
+from synthcredit.synthesizers.people import MIN_ROWS
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import DiffusionSettings
-from synthcredit.synthesizers.trees import _at_most as at_most
-from synthcredit.synthesizers.trees import _rows_of as rows_of_people
 from synthcredit.synthesizers.trees_states import (
     AMOUNT_STEPS,
     TIME_STEPS,
@@ -92,14 +91,8 @@ class DiffusionSynthesizer(Synthesizer):
         return frozenset({self.schema.learned[self._target].name})
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
-        self._k_rows = rows_of_people(self.settings.k, table, schema)
-        if self._k_rows > max(table.num_rows, MIN_ROWS):
-            yield Problem(
-                "synthesizer.k",
-                f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
-                f"{table.num_rows}",
-                "Give rows of more people, or choose a smaller k.",
-            )
+        self._k_rows = people.rows_behind(self.settings.k, table, schema)
+        yield from people.too_few(self.settings.k, self._k_rows, table)
 
     def _fit(self, features: Features, fitting: Fitting) -> None:
         try:
@@ -117,7 +110,9 @@ class DiffusionSynthesizer(Synthesizer):
         if previous is not None:
             _refuse_other_shape(previous.settings, self.settings)
         fitting.progress(0.0, "finding the classes and bins of the columns")
-        features = at_most(features, self.settings.max_rows, generator(fitting.seed, "diffusion/rows"))
+        if rows_of(features) > self.settings.max_rows:
+            rng = generator(fitting.seed, "diffusion/rows")
+            features = take(features, np.sort(rng.choice(rows_of(features), self.settings.max_rows, replace=False)))
         rows = self._learn_columns(features, fitting.seed, previous)
         rows = self._within_memory(rows, fitting.seed)
         weights = diffusion_training.train(
@@ -239,7 +234,7 @@ class DiffusionSynthesizer(Synthesizer):
                     number += 1
             if self._targets is not None and self._target is not None:
                 last = self._weights["target"]["last"].copy()
-                last[:, -1] += moved(self._targets.logits(known, numbers), shares[self._target]).astype(np.float32)
+                last[:, -1] += moved(self._targets.logits(known, numbers), shares[self._target])
                 self._adopt({**self._weights, "target": {**self._weights["target"], "last": last}})
 
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:

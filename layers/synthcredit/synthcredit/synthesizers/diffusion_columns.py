@@ -402,7 +402,7 @@ def recode(coding: Coding, feature: Feature, rng: np.random.Generator) -> Codes:
 
 
 def _place(states: NumericStates, counts: Floats, values: Floats) -> Codes:
-    """Return the state of each value: its own, else the roundest bin that it lies in, else the nearest."""
+    """Return the state of each value: its own, else a bin of the roundest kind that it is of, else the nearest."""
     rows = np.full(len(values), UNUSED, dtype=np.int32)
     missing = np.isnan(values)
     if states.missing:
@@ -419,9 +419,9 @@ def _place(states: NumericStates, counts: Floats, values: Floats) -> Codes:
         open_ = np.flatnonzero(free & (rows == UNUSED))
         if step > 0:
             open_ = open_[multiples(values[open_], step)]
+        # Bins of one kind touch each other; what lies beyond them belongs to the first or the last.
         at = np.searchsorted(states.low[own], values[open_], side="right") - 1
-        inside = (at >= 0) & (values[open_] <= states.high[own[at]])
-        rows[open_[inside]] = own[at[inside]]
+        rows[open_] = own[np.maximum(at, 0)]
     open_ = np.flatnonzero(free & (rows == UNUSED))
     if len(used) and len(open_):
         middles = states.low[used] / 2 + states.high[used] / 2

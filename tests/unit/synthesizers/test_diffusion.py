@@ -344,6 +344,13 @@ def test_sampling_needs_no_torch(model, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_is_used(table, made_schema, monkeypatch):
+    before = torch.cuda.memory_stats().get("allocation.all.allocated", 0)
+    fitted(table, made_schema)
+    assert torch.cuda.memory_stats()["allocation.all.allocated"] > before
+
+
 def test_a_layout_counts_inputs():
     layout = Layout(2, (3, 4), 1)
     assert (layout.starts, layout.inputs) == ((2, 5), 9)

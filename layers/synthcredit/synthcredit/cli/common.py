@@ -24,7 +24,9 @@ from synthcredit.evidence.model import Level
 Data = Annotated[str | None, typer.Option("--data", help="The real data: a CSV or Parquet file.")]
 Target = Annotated[str | None, typer.Option("--target", help="The outcome column, e.g. default.")]
 Holdout = Annotated[str | None, typer.Option("--holdout", help="Real rows that you kept apart; all of --data trains.")]
-Synthesizer = Annotated[str, typer.Option("--synthesizer", "-s", help="The model family: trees, copula, diffusion or ctgan.")]
+Synthesizer = Annotated[
+    str, typer.Option("--synthesizer", "-s", help="The model family: trees, copula, diffusion or ctgan.")
+]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the synthesizer, e.g. --set epochs=100."),

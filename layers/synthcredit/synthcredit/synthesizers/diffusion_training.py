@@ -50,6 +50,7 @@ CHECKS = 40
 """How often the held-out loss is looked at over a whole training."""
 CHECKPOINT_SECONDS = 15.0
 _TOLD_EVERY = 20
+_TELLING = 0.02
 DROPOUT = 0.1
 _WARM_UP = 100
 _DECAY = 0.999
@@ -528,12 +529,12 @@ class _Trainer:
 
     def _tell(self, at: int, part: Part, place: Place) -> None:
         done = sum(self._shares[:at]) + self._shares[at] * place.step / part.steps
-        left = (time.monotonic() - self._began) / done * (1 - done)
-        left = min(left, max(0.0, self._settings.max_minutes * 60 - (time.monotonic() - self._began)))
-        best = "" if place.best_loss is None else f", held-out loss {place.best_loss:.4f}"
-        self._fitting.progress(
-            done, f"{part.name}: step {place.step:,} of {part.steps:,} at most{best}; {_duration(left)} left at most"
-        )
+        spent = time.monotonic() - self._began
+        left = min(spent / done * (1 - done), max(0.0, self._settings.max_minutes * 60 - spent))
+        loss = "" if place.best_loss is None else f", held-out loss {place.best_loss:.4f}"
+        # The first steps tell nothing of how long the others take.
+        ahead = f"; {_duration(left)} left at most" if done > _TELLING else ""
+        self._fitting.progress(done, f"{part.name}: step {place.step:,} of {part.steps:,} at most{loss}{ahead}")
 
     def _write(self, state: State) -> None:
         if self._fitting.checkpoints is None:

@@ -46,6 +46,8 @@ from synthcredit.synthesizers.settings import DiffusionSettings
 HELD_OUT, SMALL_HELD_OUT, SMALL = 0.05, 0.1, 5_000
 """Share of rows that decide when to stop, and the same for tables of fewer rows than `SMALL`."""
 MOST_HELD_OUT = 2_000
+MOST_STEPS, LEAST_STEPS = 6_000, 1_000
+"""Steps where the settings do not say, for tables from `SMALL` rows on and for the smallest."""
 CHECKS = 40
 """How often the held-out loss is looked at over a whole training."""
 CHECKPOINT_SECONDS = 15.0
@@ -134,6 +136,13 @@ class Part(ABC):
     def __init__(self, rows: Rows, settings: DiffusionSettings) -> None:
         self.rows, self.settings = rows, settings
 
+    @property
+    def most_steps(self) -> int:
+        """Steps of the largest network, at most: a small table is soon learned by heart."""
+        if self.settings.max_steps is not None:
+            return self.settings.max_steps
+        return max(LEAST_STEPS, int(MOST_STEPS * min(1.0, len(self.rows.one_hot) / SMALL) ** 0.5))
+
     @abstractmethod
     def start(self, rng: np.random.Generator) -> dict[str, Floats]:
         """Return random weights by name."""
@@ -199,7 +208,7 @@ class ClassPart(Part):
     @property
     def steps(self) -> int:
         """Steps of a training, at most."""
-        return max(1, self.settings.max_steps // 4)
+        return max(1, self.most_steps // 4)
 
     @property
     def batch(self) -> int:
@@ -254,7 +263,7 @@ class NumberPart(Part):
     @property
     def steps(self) -> int:
         """Steps of a training, at most."""
-        return self.settings.max_steps
+        return self.most_steps
 
     @property
     def batch(self) -> int:
@@ -326,7 +335,7 @@ class TargetPart(Part):
     @property
     def steps(self) -> int:
         """Steps of a training, at most."""
-        return max(1, self.settings.max_steps // 4)
+        return max(1, self.most_steps // 4)
 
     @property
     def batch(self) -> int:

@@ -70,8 +70,11 @@ class DiffusionSettings(Settings):
     layers: Annotated[int, Field(ge=1, le=6, description="Hidden layers after the first.")] = 2
     batch_size: Annotated[int, Field(ge=64, le=65_536, description="Rows a training step.")] = 1024
     max_steps: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Training steps of the largest network, at most.")
-    ] = 6_000
+        int | None,
+        Field(
+            ge=1, le=1_000_000, description="Steps of the largest network, at most; default: 6,000, fewer rows fewer."
+        ),
+    ] = None
     patience: Annotated[
         int, Field(ge=1, le=40, description="Looks at the held-out loss, 40 a training, without gain before it ends.")
     ] = 8

@@ -20,6 +20,10 @@ QUICK = {
     "ctgan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
     "tvae": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
     "copulagan": {"settings": {"epochs": 1, "batch_size": 100}, "packages": ["torch", "ctgan"]},
+    "diffusion": {
+        "settings": {"max_steps": 40, "width": 32, "batch_size": 64, "steps": 4, "layers": 1},
+        "packages": ["torch"],
+    },
 }
 ROWS = 300
 

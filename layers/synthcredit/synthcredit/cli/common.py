@@ -25,7 +25,8 @@ Data = Annotated[str | None, typer.Option("--data", help="The real data: a CSV o
 Target = Annotated[str | None, typer.Option("--target", help="The outcome column, e.g. default.")]
 Holdout = Annotated[str | None, typer.Option("--holdout", help="Real rows that you kept apart; all of --data trains.")]
 Synthesizer = Annotated[
-    str, typer.Option("--synthesizer", "-s", help="The model family: trees, copula, ctgan, tvae or copulagan.")
+    str,
+    typer.Option("--synthesizer", "-s", help="The model family: trees, copula, diffusion, ctgan, tvae or copulagan."),
 ]
 Setting = Annotated[
     list[str] | None,

@@ -13,6 +13,7 @@ from synthcredit.synthesizers.settings import (
     CopulaganSettings,
     CopulaSettings,
     CtganSettings,
+    DiffusionSettings,
     Settings,
     TreesSettings,
     TvaeSettings,
@@ -77,6 +78,13 @@ FAMILIES = {
             CopulaganSettings,
             "synthcredit.synthesizers.copulagan:CopulaganSynthesizer",
             _BUSL,
+        ),
+        Family(
+            "diffusion",
+            "Diffusion of mixed columns, trained with torch in minutes; samples without it.",
+            DiffusionSettings,
+            "synthcredit.synthesizers.diffusion:DiffusionSynthesizer",
+            "Trains with torch (BSD-3-Clause).",
         ),
     )
 }

@@ -111,3 +111,34 @@ class CopulaSettings(Settings):
     bins: Annotated[
         int, Field(ge=10, le=2_000, description="Values and bins of one column, at most; each has at least k rows.")
     ] = 500
+
+
+class DiffusionSettings(Settings):
+    """Settings of the `diffusion` family."""
+
+    k: Annotated[int, Field(ge=2, le=10_000, description="People behind every category, value and bin, at least.")] = 10
+    steps: Annotated[
+        int, Field(ge=4, le=256, description="Noise levels, which are the steps in which rows are drawn.")
+    ] = 12
+    width: Annotated[int, Field(ge=16, le=1024, description="Units of a layer.")] = 256
+    layers: Annotated[int, Field(ge=1, le=6, description="Hidden layers after the first.")] = 2
+    batch_size: Annotated[int, Field(ge=64, le=65_536, description="Rows a training step.")] = 1024
+    max_steps: Annotated[
+        int | None,
+        Field(
+            ge=1, le=1_000_000, description="Steps of the largest network, at most; default: 6,000, fewer rows fewer."
+        ),
+    ] = None
+    patience: Annotated[
+        int, Field(ge=1, le=40, description="Looks at the held-out loss, 40 a training, without gain before it ends.")
+    ] = 8
+    learning_rate: Annotated[float, Field(gt=0, le=0.1, description="Of Adam, at the start.")] = 0.002
+    max_minutes: Annotated[
+        float, Field(gt=0, le=10_080, description="Time after which training ends with what it has.")
+    ] = 60.0
+    max_memory_mb: Annotated[
+        int, Field(ge=512, le=1_000_000, description="Memory of the training; a larger table is learned in part.")
+    ] = 4_096
+    max_rows: Annotated[
+        int, Field(ge=1_000, le=10_000_000, description="Rows learned from; of a larger table, a random subset.")
+    ] = 200_000

@@ -57,12 +57,15 @@ def test_completing_nothing_gives_the_models_rows(made):
 
 def test_the_target_is_completed_as_the_model_tells_it(made, make_table):
     table, model = made
-    done = completed(model, table.drop_columns(["default"]))
     late = table["overdue"].to_numpy() > 800
-    rates = [
-        [np.mean(np.array(part["default"].to_pylist())[of] == "yes") for of in (late, ~late)] for part in (done, table)
-    ]
-    assert rates[0] == pytest.approx(rates[1], abs=0.06)
+
+    def rates(part: pa.Table) -> list[float]:
+        defaults = np.array(part["default"].to_pylist()) == "yes"
+        return [float(defaults[of].mean()) for of in (late, ~late)]
+
+    # Of some 570 late rows a rate has a standard deviation of .021; five completions bring it below .01.
+    found = np.mean([rates(completed(model, table.drop_columns(["default"]), seed)) for seed in range(5)], axis=0)
+    assert found == pytest.approx(rates(table), abs=0.06)
 
 
 def test_a_cell_given_late_changes_those_drawn_before_it(made):

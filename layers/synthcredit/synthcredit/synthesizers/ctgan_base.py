@@ -66,6 +66,7 @@ class NetworkSynthesizer(Synthesizer):
     """A family whose network was trained with torch; sampling needs numpy alone, training the `ctgan` extra."""
 
     continues: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
     bent: ClassVar[bool] = False
     """Whether the network learned numeric columns made Gaussian."""
     noisy: ClassVar[bool] = False

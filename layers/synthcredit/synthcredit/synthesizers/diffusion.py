@@ -74,6 +74,7 @@ class DiffusionSynthesizer(Synthesizer):
 
     name: ClassVar[str] = "diffusion"
     continues: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
     settings: DiffusionSettings
 
     _codings: list[Coding]

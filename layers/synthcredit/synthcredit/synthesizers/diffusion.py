@@ -29,7 +29,7 @@ from synthcredit.synthesizers.diffusion_columns import (
     same_as_partner,
     with_partners,
 )
-from synthcredit.synthesizers.diffusion_network import ClassNet, Floats, Layout, NumberNet, TargetNet, moved, one_hot
+from synthcredit.synthesizers.diffusion_network import ClassNet, Floats, Layout, NumberNet, one_hot
 from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.people import MIN_ROWS
@@ -46,7 +46,7 @@ from synthcredit.synthesizers.trees_states import (
 )
 
 MOST_TARGET_CLASSES = 32
-"""A target of more is drawn like any other column."""
+"""A target of more is drawn like any other column, not before all others."""
 _PIECE_ROWS = 512
 """Rows that go through the networks at once: few enough for the processor's cache. Part of what a seed means."""
 _CALIBRATION_ROWS = 16_384
@@ -66,7 +66,7 @@ class _State(BaseModel):
     """Those learned, in order."""
     missing: list[bool]
     target: int | None
-    """Place of the target where it is drawn apart."""
+    """Place of the target where all else depends on it."""
 
 
 class DiffusionSynthesizer(Synthesizer):
@@ -82,7 +82,6 @@ class DiffusionSynthesizer(Synthesizer):
     _weights: dict[str, dict[str, Floats]]
     _classes: ClassNet | None
     _numbers: NumberNet | None
-    _targets: TargetNet | None
 
     @property
     def givable(self) -> frozenset[str]:
@@ -205,7 +204,6 @@ class DiffusionSynthesizer(Synthesizer):
         self._numbers = (
             NumberNet.of(weights["numbers"], layout, steps=own.steps, layers=own.layers) if layout.numbers else None
         )
-        self._targets = TargetNet.of(weights["target"], layout) if layout.target else None
 
     def _calibrate(self, shares: list[NDArray[np.float64]], rng: np.random.Generator) -> None:
         """Set right what can be counted: how often each class comes, and how the numbers are spread.
@@ -219,38 +217,27 @@ class DiffusionSynthesizer(Synthesizer):
         rng
             Draws the rows that are counted.
         """
+        told = self._drawn_target(rng, _CALIBRATION_ROWS)
         with _BLAS.limit(limits=1, user_api="blas"):
             if self._classes is not None:
-                bias = self._classes.calibrated([shares[at] for at in self._drawn], _CALIBRATION_ROWS, rng)
+                bias = self._classes.calibrated([shares[at] for at in self._drawn], self._told(told), rng)
                 self._adopt({**self._weights, "classes": {**self._weights["classes"], "last_bias": bias}})
-            drawn = [
-                self._draw_classes_and_numbers(rng, np.full(_PIECE_ROWS, UNUSED, dtype=np.int32))
-                for _ in range(_CALIBRATION_ROWS // _PIECE_ROWS)
-            ]
-            known, codes, numbers = (np.concatenate(parts, axis=1) for parts in zip(*drawn, strict=True))
-            number = 0
-            for at, coding in enumerate(self._codings):
-                if coding.has_number:
-                    self._codings[at] = coding.with_knots(codes[at], numbers[number])
-                    number += 1
-            if self._targets is not None and self._target is not None:
-                last = self._weights["target"]["last"].copy()
-                last[:, -1] += moved(self._targets.logits(known, numbers), shares[self._target])
-                self._adopt({**self._weights, "target": {**self._weights["target"], "last": last}})
+            codes, numbers = self._draw_all(rng, told)
+        number = 0
+        for at, coding in enumerate(self._codings):
+            if coding.has_number:
+                self._codings[at] = coding.with_knots(codes[at], numbers[number])
+                number += 1
 
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:
-        told = np.full(BLOCK_ROWS, UNUSED, dtype=np.int32)
+        told = self._drawn_target(rng, BLOCK_ROWS)
         names = [column.name for column in self.schema.learned]
         for name, feature in given.items():
             assert isinstance(feature, Discrete)  # noqa: S101 - only categorical columns are givable
             told = self._class_of_code(names.index(name))[feature.codes]
         # One thread: sums differ in their last bits with the number of threads, and a shard is one process of several.
         with _BLAS.limit(limits=1, user_api="blas"):
-            pieces = [
-                self._draw_piece(rng, told[start : start + _PIECE_ROWS]) for start in range(0, BLOCK_ROWS, _PIECE_ROWS)
-            ]
-        codes = np.concatenate([piece[0] for piece in pieces], axis=1)
-        numbers = np.concatenate([piece[1] for piece in pieces], axis=1)
+            codes, numbers = self._draw_all(rng, told)
         drawn: list[Feature] = []
         number = 0
         for own, coding in zip(codes, self._codings, strict=True):
@@ -266,26 +253,43 @@ class DiffusionSynthesizer(Synthesizer):
         found[coding.states.code] = coding.classes
         return found
 
-    def _draw_piece(self, rng: np.random.Generator, told: Codes) -> tuple[Codes, Floats]:
-        """Return the classes of every column, shape (columns, n), and the numbers, shape (numbers, n)."""
-        known, codes, numbers = self._draw_classes_and_numbers(rng, told)
-        if self._targets is not None:
-            drawn = self._targets.draw(known, numbers, rng)
-            codes[self._target] = np.where(told >= 0, told, drawn)
-        return codes, numbers
+    def _drawn_target(self, rng: np.random.Generator, count: int) -> Codes:
+        """Return classes of the target as often as the training rows have them, shape (count,)."""
+        if self._target is None:
+            return np.full(count, UNUSED, dtype=np.int32)
+        coding = self._codings[self._target]
+        used = coding.classes >= 0
+        ends = np.cumsum(np.bincount(coding.classes[used], coding.counts[used]))
+        drawn: Codes = np.searchsorted(ends, rng.random(count) * ends[-1], side="right").astype(np.int32)
+        return np.minimum(drawn, np.int32(coding.size - 1))
 
-    def _draw_classes_and_numbers(self, rng: np.random.Generator, told: Codes) -> tuple[Floats, Codes, Floats]:
-        """Return what is known of rows, one-hot, the classes of every column but the target, and the numbers."""
-        layout, count = self._layout, len(told)
-        known = np.zeros((layout.inputs, count), dtype=np.float32)
-        known[: layout.target] = one_hot([told], [layout.target]) if layout.target else 0
-        codes = np.zeros((len(self._codings), count), dtype=np.int32)
+    def _told(self, told: Codes) -> Floats:
+        """Return the inputs of the networks when of each row only the class of its target is known."""
+        known = np.zeros((self._layout.inputs, len(told)), dtype=np.float32)
+        if self._layout.target:
+            known[: self._layout.target] = one_hot([told], [self._layout.target])
+        return known
+
+    def _draw_all(self, rng: np.random.Generator, told: Codes) -> tuple[Codes, Floats]:
+        """Return the classes of every column, shape (columns, n), and the numbers, shape (numbers, n)."""
+        pieces = [
+            self._draw_piece(rng, told[start : start + _PIECE_ROWS]) for start in range(0, len(told), _PIECE_ROWS)
+        ]
+        codes, numbers = zip(*pieces, strict=True)
+        return np.concatenate(codes, axis=1), np.concatenate(numbers, axis=1)
+
+    def _draw_piece(self, rng: np.random.Generator, told: Codes) -> tuple[Codes, Floats]:
+        known = self._told(told)
+        codes = np.zeros((len(self._codings), len(told)), dtype=np.int32)
+        if self._target is not None:
+            # A category that the model does not know stays as it is given; here it only needs a class.
+            codes[self._target] = np.maximum(told, 0)
         if self._classes is not None:
             codes[self._drawn] = self._classes.draw(known, rng)
         if self._numbers is None:
-            return known, codes, np.empty((0, count), dtype=np.float32)
+            return codes, np.empty((0, len(told)), dtype=np.float32)
         present = np.stack([coding.several[codes[at]] for at, coding in enumerate(self._codings) if coding.has_number])
-        return known, codes, self._numbers.draw(known, present, rng)
+        return codes, self._numbers.draw(known, present, rng)
 
     def _config(self) -> dict[str, Any]:
         missing = [isinstance(coding.states, NumericStates) and coding.states.missing for coding in self._codings]
@@ -306,7 +310,7 @@ class DiffusionSynthesizer(Synthesizer):
         if state.columns != [column.name for column in columns]:
             raise ValueError("its columns are not those of its schema")
         parts: dict[str, dict[str, NDArray[Any]]] = {str(at): {} for at in range(len(columns))}
-        parts |= {"classes": {}, "numbers": {}, "target": {}}
+        parts |= {"classes": {}, "numbers": {}}
         for key, array in arrays.items():
             part, _, name = key.partition(".")
             parts[part][name] = array
@@ -319,7 +323,7 @@ class DiffusionSynthesizer(Synthesizer):
         self._target = state.target
         if state.target != _place_of_target(self._codings, self.schema):
             raise ValueError("its target is not that of its schema")
-        self._adopt({part: parts[part] for part in ("classes", "numbers", "target") if parts[part]})
+        self._adopt({part: parts[part] for part in ("classes", "numbers") if parts[part]})
 
 
 def _learned(feature: Feature, column: Column, k: int, rng: np.random.Generator) -> tuple[Coding, Codes]:

@@ -1,7 +1,7 @@
 """The networks of `diffusion` in numpy: how rows are drawn from trained weights.
 
-Classes are drawn first, one column after the other; then the numbers, all columns at once, by denoising; then the
-target, unless it was given. Why, and from which papers, is told in `diffusion_training`.
+Given the class of the target, the other classes are drawn, one column after the other; then the numbers, all columns at
+once, by denoising. Why, and from which papers, is told in `diffusion_training`.
 
 All arrays are (features, rows), so that each class of each column is a row of memory. Biases and gains that belong to a
 step of the sampler are folded into the weights, for all rows are at the same step.
@@ -52,7 +52,7 @@ class Layout:
     Parameters
     ----------
     target
-        Number of classes of the target; 0 where none is drawn apart.
+        Number of classes of the target, on which all else depends; 0 where there is none.
     classes
         Number of classes of every other column that has more than one, in the order in which they are drawn.
     numbers
@@ -159,66 +159,26 @@ class ClassNet:
             drawn.append(codes.astype(np.int32))
         return drawn
 
-    def calibrated(self, shares: Sequence[NDArray[np.float64]], rows: int, rng: np.random.Generator) -> Floats:
-        """Return ``last_bias`` moved so that each column has its classes as often as wanted, where nothing is given.
+    def calibrated(self, shares: Sequence[NDArray[np.float64]], known: Floats, rng: np.random.Generator) -> Floats:
+        """Return ``last_bias`` moved so that each column has its classes as often as wanted.
 
         Parameters
         ----------
         shares
             By column, how often each class is to come.
-        rows
-            How many rows to draw and count.
+        known
+            Shape (inputs, n): rows to draw and count, of which the target stands already; the rest is noted in it.
         rng
             What they are drawn from.
         """
         bias = self.weights["last_bias"].copy()
-        known = np.zeros((self.layout.inputs, rows), dtype=np.float32)
         for column, (start, wanted) in enumerate(zip(self.layout.starts, shares, strict=True)):
             logits = self.logits(column, known)
             more = moved(logits, wanted)
             first = start - self.layout.target
             bias[first : first + len(more)] += more
-            known[start + choose(logits + more[:, None], rng), np.arange(rows)] = 1.0
+            known[start + choose(logits + more[:, None], rng), np.arange(known.shape[1])] = 1.0
         return bias
-
-
-@dataclass(frozen=True, slots=True)
-class TargetNet:
-    """Draws the target of rows that have everything else.
-
-    Parameters
-    ----------
-    layout
-        Which columns there are.
-    weights
-        ``first`` (width, inputs without the target + numbers + 1), ``second`` (width, width + 1), ``last``
-        (target, width + 1); the last column of each is the bias. float32.
-    """
-
-    layout: Layout
-    weights: Mapping[str, Floats]
-
-    @classmethod
-    def of(cls, arrays: Arrays, layout: Layout) -> Self:
-        """Check arrays that may be hostile; raises ValueError or KeyError."""
-        width = _width(arrays, "first", 0)
-        shapes = {
-            "first": (width, layout.inputs - layout.target + layout.numbers + 1),
-            "second": (width, width + 1),
-            "last": (layout.target, width + 1),
-        }
-        return cls(layout, _checked(arrays, shapes))
-
-    def logits(self, known: Floats, numbers: Floats) -> Floats:
-        """Return the logits of the target's classes, shape (target, n)."""
-        seen = np.concatenate([known[self.layout.target :], numbers])
-        hidden = _relu(_affine(self.weights["first"], seen))
-        hidden += _relu(_affine(self.weights["second"], hidden))
-        return _affine(self.weights["last"], hidden)
-
-    def draw(self, known: Floats, numbers: Floats, rng: np.random.Generator) -> Codes:
-        """Return the class of each row, shape (n,)."""
-        return choose(self.logits(known, numbers), rng).astype(np.int32)
 
 
 def _affine(weights: Floats, inputs: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """Training of `diffusion`, with torch. The only module of the family that needs it.
 
-The joint distribution of a row is learned in three parts, in the order in which a row is drawn:
+The target's classes are counted. All else is learned given the target, in two parts, in the order in which a row is
+drawn:
 
 1. **Classes** (categories, special codes, missing, frequent values, roundness): one column after the other, each from a
    small network over the columns before it; all of them trained at once as blocks of one masked network (MADE, Germain
@@ -12,9 +13,8 @@ The joint distribution of a row is learned in three parts, in the order in which
    normal scores (TabDDPM). Numbers that a row does not have are 0 in input and loss. Experts for ranges of noise are
    from eDiff-I (Balaji et al. 2022): they cost nothing when sampling. Trained at exactly the noise levels of the
    sampler, since a network this small had better know nothing else.
-3. **The target** given everything, for when it is not asked for. In the other two parts it is a condition, hidden in
-   half of the rows, so that it can be asked for (as in classifier-free guidance, Ho and Salimans 2022; but nothing is
-   guided, for that would sharpen the distribution).
+The target as a condition is what TabDDPM does. Drawn last, from a classifier of everything else, it was tried: TSTR was
+.727 on UCI default, and .734 when the same model was given it.
 
 The weights that are kept are moving averages, at the step at which a held-out share of the rows had the least loss.
 """
@@ -53,7 +53,6 @@ CHECKS = 40
 CHECKPOINT_SECONDS = 15.0
 _TOLD_EVERY = 20
 _TELLING = 0.02
-DROPOUT = 0.1
 _WARM_UP = 100
 _DECAY = 0.999
 """Of the moving average; less in the first steps, as its own weight would outlast them."""
@@ -73,18 +72,15 @@ class Rows:
     ----------
     layout
         Which columns there are.
-    target
-        Shape (n,), int64, classes of the target; empty where the layout has none.
     codes
-        Shape (columns, n), int64, classes of all others.
+        Shape (columns, n), int64, classes of all columns but the target.
     one_hot
-        Shape (n, inputs), uint8: both, target first.
+        Shape (n, inputs), uint8: classes, the target's first.
     low, high
         Shape (n, numbers), float32: shares of the ordinary values below and up to the row's. NaN where it has none.
     """
 
     layout: Layout
-    target: torch.Tensor
     codes: torch.Tensor
     one_hot: torch.Tensor
     low: torch.Tensor
@@ -107,7 +103,6 @@ class Rows:
 
         return cls(
             layout,
-            there(seen[target].classes.astype(np.int64) if target is not None else np.empty(0, dtype=np.int64)),
             there(np.array([seen[at].classes for at in drawn], dtype=np.int64).reshape(len(drawn), count)),
             there(one_hot(codes, [codings[at].size for at in order]).T),
             there(np.stack([own.low for own in numbered], axis=1) if numbered else none),
@@ -158,7 +153,7 @@ class Part(ABC):
         """Rows a step."""
 
     @abstractmethod
-    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator, *, drop: float) -> torch.Tensor:
+    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Return the mean loss of rows."""
 
     def checked(self, held: NDArray[np.intp]) -> list[NDArray[np.intp]]:
@@ -167,10 +162,6 @@ class Part(ABC):
 
     def _tensor(self, array: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(array).to(self.rows.one_hot.device)
-
-    def _hide_target(self, known: torch.Tensor) -> torch.Tensor:
-        known[::2, : self.rows.layout.target] = 0.0
-        return known
 
 
 def _random(rng: np.random.Generator, *shape: int, scale: float) -> Floats:
@@ -215,10 +206,10 @@ class ClassPart(Part):
         """Rows a step."""
         return self.settings.batch_size // 2
 
-    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator, *, drop: float) -> torch.Tensor:
+    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Return the cross-entropy of a row's classes, summed over columns."""
         layout = self.rows.layout
-        known = self._hide_target(self.rows.known(rows))
+        known = self.rows.known(rows)
         columns, width, _ = weights["first"].shape
         starts = torch.tensor(layout.starts, device=known.device)
         seen = torch.arange(layout.inputs, device=known.device) < starts[:, None]
@@ -275,7 +266,7 @@ class NumberPart(Part):
         """Return held-out rows over and over, each time at other noise levels."""
         return list(np.resize(held, (_CHECKED_BATCHES, self.batch)))
 
-    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator, *, drop: float) -> torch.Tensor:
+    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Return the mean squared error of EDM's network output: its loss with its weights."""
         steps, numbers, count = self.settings.steps, self.rows.layout.numbers, self._experts
         each = len(rows) // steps
@@ -288,7 +279,7 @@ class NumberPart(Part):
         )
         sigma = self._tensor(self._levels.astype(np.float32))[:, None, None]
         noisy = (clean + sigma * noise) * present
-        known = self._hide_target(self.rows.known(rows)).view(count, -1, self.rows.layout.inputs)
+        known = self.rows.known(rows).view(count, -1, self.rows.layout.inputs)
         output = self._outputs(weights, noisy * scale_in, known)
         missed = (output - (clean - skip * noisy) / scale_out) * present
         return missed.square().sum() / present.sum().clamp(min=1.0)
@@ -311,59 +302,11 @@ class NumberPart(Part):
         return output + weights["last_bias"][:, None]
 
 
-class TargetPart(Part):
-    """The third part; weights as in `TargetNet`."""
-
-    name = "target"
-    cost = 0.15
-
-    def start(self, rng: np.random.Generator) -> dict[str, Floats]:
-        """Return random weights by name."""
-        layout = self.rows.layout
-        width = max(8, self.settings.width // 4)
-        inputs = layout.inputs - layout.target + layout.numbers
-        weights = {
-            "first": _random(rng, width, inputs + 1, scale=0.1),
-            "second": _random(rng, width, width + 1, scale=width**-0.5),
-            "last": _random(rng, layout.target, width + 1, scale=0.05),
-        }
-        weights["first"][:, -1] = 0.0
-        weights["second"][:, -1] = 0.0
-        weights["last"][:, -1] = _log_shares(self.rows.target, layout.target)
-        return weights
-
-    @property
-    def steps(self) -> int:
-        """Steps of a training, at most."""
-        return max(1, self.most_steps // 4)
-
-    @property
-    def batch(self) -> int:
-        """Rows a step."""
-        return self.settings.batch_size // 2
-
-    def loss(self, weights: Tensors, rows: torch.Tensor, rng: np.random.Generator, *, drop: float) -> torch.Tensor:
-        """Return the cross-entropy of the target."""
-        uniform = self._tensor(rng.random((len(rows), self.rows.layout.numbers), dtype=np.float32))
-        numbers, _ = self.rows.numbers(rows, uniform)
-        seen = torch.cat([self.rows.known(rows)[:, self.rows.layout.target :], numbers], dim=1)
-        # More is hidden than elsewhere: one answer a row is soon learned by heart.
-        seen = functional.dropout(seen, 2 * drop) if drop else seen
-        hidden = functional.relu(_affine(weights["first"], seen))
-        hidden = functional.dropout(hidden, 3 * drop) if drop else hidden
-        hidden = hidden + functional.relu(_affine(weights["second"], hidden))
-        return functional.cross_entropy(_affine(weights["last"], hidden), self.rows.target[rows])
-
-
 def _log_shares(codes: torch.Tensor, size: int) -> Floats:
     """Return the logits that choose classes as often as they come: where a network had better start from."""
     counts = np.bincount(codes.cpu().numpy(), minlength=size)
     logits: Floats = np.log((counts + 0.5) / (len(codes) + 0.5 * size)).astype(np.float32)
     return logits
-
-
-def _affine(weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-    return functional.linear(inputs, weights[:, :-1], weights[:, -1])
 
 
 def experts(steps: int) -> int:
@@ -410,8 +353,6 @@ def train(
             parts.append(ClassPart(data, settings))
         if layout.numbers:
             parts.append(NumberPart(data, settings))
-        if layout.target:
-            parts.append(TargetPart(data, settings))
         return _Trainer(parts, data, settings, fitting, _fingerprint(seen, settings, fitting.seed, previous)).run(
             previous or {}
         )
@@ -508,14 +449,13 @@ class _Trainer:
     def _step(self, part: Part, sets: dict[str, Tensors], optimiser: torch.optim.Optimizer, step: int) -> None:
         # Random numbers by step: a training that goes on draws what one that was never stopped would have drawn.
         rng = generator(self._fitting.seed, f"diffusion/{part.name}/step", step)
-        torch.manual_seed(int(rng.integers(2**62)))
         rows = self._learned[rng.integers(len(self._learned), size=part.batch)]
         # Warm-up, then half a cosine (Loshchilov and Hutter, ICLR 2017).
         warm = min(1.0, (step + 1) / min(_WARM_UP, 1 + part.steps // 10))
         share = warm * 0.5 * (1 + math.cos(math.pi * step / part.steps))
         for group in optimiser.param_groups:
             group["lr"] = self._settings.learning_rate * share
-        loss = part.loss(sets["now"], torch.from_numpy(rows).to(self._device), rng, drop=DROPOUT)
+        loss = part.loss(sets["now"], torch.from_numpy(rows).to(self._device), rng)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -528,7 +468,7 @@ class _Trainer:
         rng = generator(self._fitting.seed, f"diffusion/{part.name}/check")
         with torch.no_grad():
             losses = [
-                float(part.loss(weights, torch.from_numpy(rows).to(self._device), rng, drop=0.0))
+                float(part.loss(weights, torch.from_numpy(rows).to(self._device), rng))
                 for rows in part.checked(self._held)
             ]
         return sum(losses) / len(losses)
@@ -581,13 +521,12 @@ def _optimiser(sets: dict[str, Tensors], step: int) -> torch.optim.Adam:
 def _one_thread() -> Iterator[None]:
     """Compute in one thread: the same network whatever the machine's processors, and no waiting for threads.
 
-    The matrices are small, and a busy second processor holds both up. What else in the process draws from torch finds
-    its random numbers as they were.
+    The matrices are small, and a busy second processor holds both up.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1), torch.random.fork_rng():
+        with threadpool_limits(limits=1):
             yield
     finally:
         torch.set_num_threads(before)

@@ -37,8 +37,10 @@ TELL_SECONDS = 1.0
 """Progress is told at least this often."""
 HELD_OUT_SHARE = 0.1
 HELD_OUT_ROWS = 5_000
-FEWEST_TO_HOLD_OUT = 300
-"""Of fewer rows none is held out: the tables of pairs are too coarse to learn by heart, and every row is needed."""
+FEWEST_TO_HOLD_OUT = 5_000
+"""Of fewer rows none is held out. Tables of pairs are too coarse to learn by heart, and those of a few held-out rows are
+noise, next to which rows drawn column by column score best: with 70 of german_credit's 700 rows held out, a ctgan that
+kept 8 % of the associations was taken for the best."""
 MOST_BINS = 30
 """Categories of a column that have bins of their own in the score."""
 BASE_MB = 450

@@ -20,7 +20,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         card = synthcredit.train(DATA, target="creditability", synthesizer="ctgan", home=home)
         shutil.rmtree(SHIPPED, ignore_errors=True)
-        shutil.copytree(Path(home) / "models" / card.model_id, SHIPPED / card.model_id)
+        shutil.copytree(
+            Path(home) / "models" / card.model_id, SHIPPED / card.model_id, ignore=shutil.ignore_patterns(".*")
+        )
     # It belongs to the file in the checkout, wherever that is, and it is not retired: the file never changes. The key of
     # the folder that it was trained in is nobody's.
     shipped = card.model_copy(update={"data_uri": DATA, "expires_at": None, "signature": None})

@@ -38,7 +38,7 @@ TELL_SECONDS = 1.0
 HELD_OUT_SHARE = 0.1
 HELD_OUT_ROWS = 5_000
 FEWEST_TO_HOLD_OUT = 5_000
-"""Of fewer rows none is held out. Tables of pairs are too coarse to learn by heart, and those of a few held-out rows are
+"""Of fewer rows none is held out. Tables of pairs are too coarse to learn by heart, and those of few held-out rows are
 noise, next to which rows drawn column by column score best: with 70 of german_credit's 700 rows held out, a ctgan that
 kept 8 % of the associations was taken for the best."""
 MOST_BINS = 30

@@ -13,7 +13,9 @@ from synthcredit.datasets.schema import Kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
 
-MEMORISING = {"name": "trees", "trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
+MEMORISING = {
+    "name": "trees", "trees": 1, "k": 2, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2
+}  # fmt: skip
 INDEPENDENT = {
     "name": "trees", "trees": 1, "leaf_rows": 10_000, "few_values_leaf_rows": 10_000, "target_leaf_rows": 10_000
 }  # fmt: skip

@@ -28,6 +28,7 @@ from synthcredit.local.world import open_world
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.steps.claim import claim
 from synthcredit.steps.plan import plan
+from synthcredit.synthesizers import registry
 
 TREES = {"trees": 8, "max_rows": 100_000}
 CTGAN = {"epochs": 300, "batch_size": 500}
@@ -278,7 +279,7 @@ def test_a_plan_that_no_quota_allows_fails_the_step(accepted):
 @pytest.mark.parametrize("family", ["ctgan", "tvae", "copulagan", "diffusion"])
 @given(minutes=st.floats(0.5, 10_000), rows=st.integers(100, 1_000_000))
 def test_a_training_is_never_estimated_above_its_minutes(family, minutes, rows):
-    settings = {"epochs": 300, "batch_size": 500, "max_minutes": minutes}
+    settings = registry.settings_for(family, {"max_minutes": minutes}).model_dump(mode="json")
     size = _size(train_rows=rows, synthesizer=family, settings=settings)
     try:
         train = place(size, RICH)[0]
@@ -289,12 +290,13 @@ def test_a_training_is_never_estimated_above_its_minutes(family, minutes, rows):
 
 
 def test_minutes_bring_a_long_training_onto_lambda():
-    long = _size(train_rows=20_000, columns=12, synthesizer="ctgan", settings=CTGAN)
+    settings = CTGAN | {"epochs": 1_200}
+    long = _size(train_rows=20_000, columns=12, synthesizer="ctgan", settings=settings)
     assert _where(long)["train"] is Where.SAGEMAKER
-    short = replace(long, settings=CTGAN | {"max_minutes": 5})
+    short = replace(long, settings=settings | {"max_minutes": 5})
     assert _where(short)["train"] is Where.LAMBDA
     # Twice the estimate would not fit, but it ends by itself.
-    assert _where(replace(long, settings=CTGAN | {"max_minutes": 14.5}))["train"] is Where.SAGEMAKER
+    assert _where(replace(long, settings=settings | {"max_minutes": 14.5}))["train"] is Where.SAGEMAKER
 
 
 def test_a_budget_that_cannot_be_kept_is_refused_with_what_it_takes():
@@ -305,7 +307,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_with_what_it_takes():
         "synthesizer.max_minutes",
         "synthesizer.max_memory_mb",
     ]
-    assert "13 min, and 0.5 min are allowed" in refused.value.problems[0].problem
+    assert "3 min, and 0.5 min are allowed" in refused.value.problems[0].problem
     assert list(over_budget(replace(size, train=False))) == []
     assert list(over_budget(_size(synthesizer="ctgan", settings=CTGAN | {"max_minutes": 0.5}))) == []
 
@@ -321,6 +323,8 @@ def test_settings_that_follow_from_the_rows_are_followed():
     size = _size(train_rows=20_000, columns=12, synthesizer="tvae", settings=left_open)
     given_ = replace(size, settings={"epochs": 300, "batch_size": 500})
     assert speeds.training(size).seconds == speeds.training(given_).seconds
-    steps = replace(size, synthesizer="diffusion", settings={"max_steps": 10_000, "batch_size": 1024})
+    steps = replace(
+        size, synthesizer="diffusion", settings=registry.settings_for("diffusion", {"max_steps": 10_000}).model_dump()
+    )
     assert 100 < speeds.training(steps).seconds < 600
     assert speeds.generating(steps).seconds > speeds.generating(size).seconds

@@ -19,7 +19,8 @@ from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError, Problem, StoppedError
 from synthcredit.randomness import BLOCK_ROWS, generator
 from synthcredit.synthesizers import codec, ctgan_network, modelfile
-from synthcredit.synthesizers.conditions import Conditions, resolve
+from synthcredit.synthesizers.conditioning import resolve
+from synthcredit.synthesizers.conditions import Conditions
 from synthcredit.synthesizers.ctgan import CtganSynthesizer
 from synthcredit.synthesizers.ctgan_network import Network, Part
 from synthcredit.synthesizers.features import Discrete

@@ -261,13 +261,13 @@ def test_threads_and_torchs_randomness_are_put_back():
 
 
 def test_holding_out():
-    learned, held = neural.hold_out(1_000, 1, "x")
-    assert len(held) == 100
-    assert sorted([*learned, *held]) == list(range(1_000))
-    assert not np.array_equal(held, neural.hold_out(1_000, 2, "x")[1])
+    learned, held = neural.hold_out(10_000, 1, "x")
+    assert len(held) == 1_000
+    assert sorted([*learned, *held]) == list(range(10_000))
+    assert not np.array_equal(held, neural.hold_out(10_000, 2, "x")[1])
     assert len(neural.hold_out(200_000, 1, "x")[1]) == 5_000
-    learned, held = neural.hold_out(100, 1, "x")
-    assert len(learned) == len(held) == 100
+    learned, held = neural.hold_out(neural.FEWEST_TO_HOLD_OUT - 1, 1, "x")
+    assert len(learned) == len(held) == neural.FEWEST_TO_HOLD_OUT - 1
 
 
 class TestLikeness:

@@ -577,11 +577,11 @@ def test_what_is_new_and_rare_is_not_kept_when_continuing(make_table, made_schem
     table = make_table(400)
     at = table.column_names.index("purpose")
     plain = table.set_column(at, "purpose", pa.array(["car", "house"] * 200))
-    model = TreesSynthesizer(TreesSettings(trees=1)).fit(plain, made_schema, seed=1)
+    model = TreesSynthesizer(TreesSettings(trees=1, k=K)).fit(plain, made_schema, seed=1)
     for boats, kept in ((K - 1, False), (K, True)):
         names = ["boat"] * boats + ["car"] * (400 - boats)
         new = table.set_column(at, "purpose", pa.array(names))
-        longer = TreesSynthesizer(TreesSettings(trees=1)).fit(new, made_schema, seed=1, previous=model)
+        longer = TreesSynthesizer(TreesSettings(trees=1, k=K)).fit(new, made_schema, seed=1, previous=model)
         assert ("boat" in next(longer.sample(8_000, 1))["purpose"].to_pylist()) is kept
 
 
@@ -678,15 +678,16 @@ def test_small_tables_have_larger_leaves_unless_told(make_table, made_schema, ma
         model = TreesSynthesizer(TreesSettings(trees=1, **given)).fit(make_table(rows), made_schema, seed=1)
         return min(int(np.diff(f.before[f.start]).min()) for f in counted(model)[:-1])
 
-    assert leaf(700) >= 27
-    assert leaf(700, leaf_rows=12, few_values_leaf_rows=12) < 27
+    assert leaf(700) >= 19
+    assert leaf(700, leaf_rows=12, few_values_leaf_rows=12) < 19
 
 
 # --- The order, and large tables ------------------------------------------------------------------------------------
 
 
-def test_columns_that_hang_together_come_first_and_the_target_last(made):
-    _, model = made
+def test_columns_that_hang_together_come_first_and_the_target_last(make_table, made_schema):
+    # Too few rows to search for another order.
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(make_table(2_000), made_schema, seed=1)
     assert model._order[-1] == "default"
     assert {"income", "limit"} < set(model._order[:4])
 

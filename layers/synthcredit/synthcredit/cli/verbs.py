@@ -140,7 +140,14 @@ def generate(
 
 def complete(
     rows: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet with some of the model's columns.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The model's id, see `synthcredit models`; or give --data.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Real data to learn first; a model made from just this is used again.")
+    ] = None,
+    target: Target = None,
+    synthesizer: Synthesizer = "trees",
     out_path: Annotated[
         Path, typer.Option("--out", "-o", help="The file to write: NAME.csv, .parquet, .json or .jsonl.")
     ] = Path("completed.csv"),
@@ -153,14 +160,29 @@ def complete(
     Empty cells are completed, and so are columns that FILE does not have; every other value is kept. Nothing is proven
     of the result: for data that leaves your hands use run or generate.
 
-    Example:
+    For example:
 
-      synthcredit complete cases.csv --model trees-applicants-0123456789ab --out completed.csv
+      synthcredit complete cases.csv --data applicants.csv --target default --out completed.csv
+
+      synthcredit complete cases.csv --model trees-applicants-0123456789ab
     """
     with answering(as_json):
         from synthcredit import api
 
-        written = api.complete(rows, model, out_path, seed=seed, home=home)
+        if (model is None) == (data is None):
+            raise InvalidInputError(
+                Problem("--model", "a model completes the rows, or data that one is made from", "Give one of the two.")
+            )
+        if model is None and data is not None:
+            with console.progress() as listener:
+                model = api.train(
+                    data,
+                    target=target,
+                    synthesizer=synthesizer,
+                    home=home,
+                    progress=lambda done, message: listener("train", done, message),
+                ).model_id
+        written = api.complete(rows, str(model), out_path, seed=seed, home=home)
         if as_json:
             console.print_json({"file": str(written)})
         else:

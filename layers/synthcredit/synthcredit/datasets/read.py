@@ -15,11 +15,13 @@ from synthcredit.datasets.arrow import arrow_schema, arrow_type
 from synthcredit.datasets.convert import Converted, convert, is_marker, trimmed
 from synthcredit.datasets.profile import Fault, Faults
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
-from synthcredit.datasets.source import Source, infinite, open_source
+from synthcredit.datasets.source import MIN_ROWS, Source, infinite, open_source
 from synthcredit.errors import Problem, raise_all
 
 
-def read_table(path: Path | Source, schema: TableSchema, *, strict: bool = True) -> pa.Table:
+def read_table(
+    path: Path | Source, schema: TableSchema, *, strict: bool = True, fewest_rows: int = MIN_ROWS
+) -> pa.Table:
     """Read the rows of a file that has the columns of a schema, in any order.
 
     Parameters
@@ -31,6 +33,8 @@ def read_table(path: Path | Source, schema: TableSchema, *, strict: bool = True)
     strict
         Whether categories that the schema does not have, and values missing where there may be none, are refused. Rows
         that are to be judged keep them, for validity to count.
+    fewest_rows
+        Fewer rows than this are refused.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def read_table(path: Path | Source, schema: TableSchema, *, strict: bool = True)
         arrays = [reader.read(block.column(index), rows) for index, reader in enumerate(readers)]
         batches.append(pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(schema)))
         rows += block.num_rows
-    source.refuse_if_short(rows)
+    source.refuse_if_short(rows, fewest_rows)
     raise_all(problem for reader in readers for problem in reader.problems(source))
     return pa.Table.from_batches(batches, schema=arrow_schema(schema))
 

@@ -79,11 +79,11 @@ class Source(ABC):
             How many there are in all.
         """
 
-    def refuse_if_short(self, rows: int) -> None:
+    def refuse_if_short(self, rows: int, fewest: int = MIN_ROWS) -> None:
         """Refuse a table of too few rows."""
-        if rows < MIN_ROWS:
+        if rows < fewest:
             problem = "it has a header and no rows" if rows == 0 else f"it has only {rows} row(s)"
-            raise InvalidInputError(Problem(self.path.name, problem, f"Give at least {MIN_ROWS} rows."))
+            raise InvalidInputError(Problem(self.path.name, problem, f"Give at least {fewest} row(s)."))
 
 
 def infinite(source: Source, column: str, fault: Fault) -> Problem:

@@ -121,7 +121,7 @@ def _denoising(size: Size) -> float:
     """Return the seconds of all steps of `diffusion`; most trainings end early."""
     batch, width, layers = (float(size.settings[name]) for name in ("batch_size", "width", "layers"))
     a_step = 1.3e-10 * batch * width * (layers * width + 8 * size.columns)
-    return float(size.settings["max_steps"]) * a_step
+    return float(size.settings["max_steps"] or 6_000) * a_step
 
 
 # 20,000 x 12 credit table: 3 s to prepare, 0.020 s a step of 500 rows, tvae 0.005 s; customers, 4,000 x 13: 0.011 s of

@@ -37,7 +37,7 @@ def complete_files(rows: Path, model: Synthesizer, *, seed: int, form: str, out:
     InvalidInputError
         The file has columns that the model does not have, or values that do not fit; or the family cannot complete.
     """
-    given = read.read_table(rows, given_schema(rows, model.schema))
+    given = read.read_table(rows, given_schema(rows, model.schema), fewest_rows=1)
     write.write_rows(model.complete(given, seed), model.schema, form, out)
     rows_written: int = given.num_rows
     return rows_written

@@ -329,7 +329,8 @@ class DiffusionSynthesizer(Synthesizer):
 def _learned(feature: Feature, column: Column, k: int, rng: np.random.Generator) -> tuple[Coding, Codes]:
     states: CategoryStates | NumericStates
     if isinstance(feature, Discrete):
-        states, rows = learn_categories(feature, None, k=k, rng=rng)
+        missing = feature.size - 1 if column.nullable else None
+        states, rows = learn_categories(feature, None, k=k, rng=rng, missing=missing)
     else:
         steps = TIME_STEPS if column.kind is Kind.DATETIME else AMOUNT_STEPS
         states, rows = learn_numbers(feature.values, column.special_values, steps, k=k, rng=rng)

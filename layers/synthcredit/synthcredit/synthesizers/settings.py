@@ -19,7 +19,7 @@ class TreesSettings(Settings):
     trees: Annotated[int, Field(ge=1, le=64, description="Trees a column; each row is drawn from one.")] = 8
     k: Annotated[
         int, Field(ge=2, le=10_000, description="People behind every state and leaf that the model keeps, at least.")
-    ] = 10
+    ] = 5
     leaf_rows: Annotated[
         int | None, Field(ge=2, le=10_000, description="Rows in a leaf for amounts, at least; default: by table size.")
     ] = None

@@ -51,9 +51,10 @@ FEW_STATES = 64
 LEAF_ROWS, FEW_VALUES_LEAF_ROWS, TARGET_LEAF_ROWS = 10, 25, 10
 """Rows in a leaf where the settings do not say, for tables from `LARGE_ROWS` on."""
 LARGE_ROWS = 5_000
-"""Smaller tables have larger leaves, by the square root of the ratio: each person weighs more in them. Measured with
-700 rows of german_credit: shadow models tell the 100 most outlying members by an AUC of .61 with leaves of 10 and 25,
-of .56 with these; of .54 with leaves of 46 and 115, which keep .43 of the associations where these keep .63."""
+"""Smaller tables have larger leaves, by the cube root of the ratio: each person weighs more in them. Measured with 700
+rows of german_credit: shadow models tell the 100 most outlying members by an AUC of .61 with leaves of 10 and 25, .60
+with 15 and 37, .56 with 27 and 67, .54 with 46 and 115; these keep .75, .72, .63 and .43 of the associations. The
+square root (27 and 67) failed the gate `development` where a table of 1,000 rows is learned without a target."""
 MOST_PARENTS = 32
 """Columns that one column's trees may ask; where there are more, those that are associated most."""
 
@@ -183,8 +184,9 @@ class TreesSynthesizer(Synthesizer):
         for name, feature in features.items():
             rng = generator(seed, f"trees/states/{name}")
             if isinstance(feature, Discrete):
+                missing = feature.size - 1 if self.schema[name].nullable else None
                 learned[name] = learn_categories(
-                    feature, None if name == target else reference, k=self._k_rows, rng=rng
+                    feature, None if name == target else reference, k=self._k_rows, rng=rng, missing=missing
                 )
             else:
                 column = self.schema[name]
@@ -210,7 +212,7 @@ class TreesSynthesizer(Synthesizer):
         else:
             given, usual = self.settings.leaf_rows, LEAF_ROWS
         if not self._pooled(name, size, rows):
-            usual = round(usual * max(1.0, LARGE_ROWS / rows) ** 0.5)
+            usual = round(usual * max(1.0, LARGE_ROWS / rows) ** (1 / 3))
         return max(self._k_rows, usual if given is None else given)
 
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:

@@ -182,7 +182,12 @@ States = CategoryStates | NumericStates
 
 
 def learn_categories(
-    feature: Discrete, reference: Floats | None, *, k: int, rng: np.random.Generator
+    feature: Discrete,
+    reference: Floats | None,
+    *,
+    k: int,
+    rng: np.random.Generator,
+    missing: int | None = None,
 ) -> tuple[CategoryStates, Codes]:
     """Find an order of the categories of a column.
 
@@ -196,6 +201,9 @@ def learn_categories(
         Rows of a category that fewer rows have take that of another row, drawn at random.
     rng
         What is drawn from.
+    missing
+        The code that means missing, if there is one: a rare category does not become missing, so that as many values
+        are missing as were.
 
     Returns
     -------
@@ -207,7 +215,8 @@ def learn_categories(
     rare = ~common[codes]
     if rare.any():
         # Where no category is common, any of the schema's is as good: that says nothing of anybody.
-        pool = codes[~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
+        kept = ~rare & (codes != missing) if missing is not None else ~rare
+        pool = codes[kept if kept.any() else ~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
         codes = codes.copy()
         codes[rare] = rng.choice(pool, int(rare.sum()))
     if reference is None:

@@ -22,7 +22,7 @@ SAM := .venv-sam
 CHECKOV := .venv-checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down test lint format bench openapi schema image wheel shipped-model clean
+.PHONY: help run up down test coverage lint format bench openapi schema image wheel shipped-model clean
 
 help: ## Show this list.
 	@echo "make run [DATA=file.csv TARGET=column ROWS=n SYNTHESIZER=name EPOCHS=n SEED=n GATE=profile OUT=folder]"
@@ -40,6 +40,9 @@ down: ## Stop the embedded AWS; what it holds is kept.
 	@$(BIN)/synthcredit down
 
 test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+coverage: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done ## Run every test and measure coverage; a third slower.
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.all ## Check style, types and walls.

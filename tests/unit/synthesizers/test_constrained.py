@@ -106,14 +106,14 @@ def together(model, rows, seed=3, first_row=0, steering=None) -> pa.Table:
     return pa.Table.from_batches(model.sample(rows, seed, first_row=first_row, steering=steering))
 
 
-def assert_kept(made: pa.Table, schema: TableSchema, real: pa.Table) -> None:
+def assert_kept(made: pa.Table, schema: TableSchema, real: pa.Table, k: int = 10) -> None:
     values = rules.table_values(made, schema)
     known = rules.table_values(real, schema)
     for one in schema.constraints:
         allowed = None
         if one.kind == "combinations":
             rows = np.stack([known[name] for name in one.columns], axis=1)
-            allowed, _ = rules.learn_combinations(rows, None, 10)
+            allowed, _ = rules.learn_combinations(rows, None, k)
         assert rules.keeps(one, values, schema, allowed).all(), one
 
 
@@ -124,7 +124,7 @@ def test_every_row_of_every_block_keeps_all_constraints(family, chosen, seed):
     real, schema = table(seed), schema_of(*(POOL[at] for at in sorted(chosen)))
     model = fitted(family, schema, real)
     whole = together(model, 3 * BLOCK_ROWS - 10)
-    assert_kept(whole, schema, real)
+    assert_kept(whole, schema, real, model.settings.k)
     shards = [together(model, 2 * BLOCK_ROWS), together(model, BLOCK_ROWS - 10, first_row=2 * BLOCK_ROWS)]
     assert pa.concat_tables(shards).equals(whole)
     assert together(model, 77).equals(whole.slice(0, 77))

@@ -15,12 +15,12 @@ from synthcredit.datasets.arrow import arrow_schema, arrow_type
 from synthcredit.datasets.convert import Converted, convert, is_marker, trimmed
 from synthcredit.datasets.profile import Fault, Faults
 from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
-from synthcredit.datasets.source import MIN_ROWS, Source, infinite, open_source
+from synthcredit.datasets.source import Source, infinite, open_source
 from synthcredit.errors import Problem, raise_all
 
 
 def read_table(
-    path: Path | Source, schema: TableSchema, *, strict: bool = True, fewest_rows: int = MIN_ROWS
+    path: Path | Source, schema: TableSchema, *, strict: bool = True, fewest_rows: int | None = None
 ) -> pa.Table:
     """Read the rows of a file that has the columns of a schema, in any order.
 
@@ -34,7 +34,7 @@ def read_table(
         Whether categories that the schema does not have, and values missing where there may be none, are refused. Rows
         that are to be judged keep them, for validity to count.
     fewest_rows
-        Fewer rows than this are refused.
+        Fewer rows than this are refused; `source.MIN_ROWS` where None.
 
     Returns
     -------

@@ -79,8 +79,9 @@ class Source(ABC):
             How many there are in all.
         """
 
-    def refuse_if_short(self, rows: int, fewest: int = MIN_ROWS) -> None:
-        """Refuse a table of too few rows."""
+    def refuse_if_short(self, rows: int, fewest: int | None = None) -> None:
+        """Refuse a table of too few rows: fewer than `MIN_ROWS` where nothing else is said."""
+        fewest = MIN_ROWS if fewest is None else fewest
         if rows < fewest:
             problem = "it has a header and no rows" if rows == 0 else f"it has only {rows} row(s)"
             raise InvalidInputError(Problem(self.path.name, problem, f"Give at least {fewest} row(s)."))

@@ -15,7 +15,20 @@ from synthcredit.datasets.schema import Column, Dtype, Kind, Relation, TableSche
 from synthcredit.stores import SqlType, StoredDataset, StoredTable
 
 LONG = "a_name_that_is_longer_than_any_engine_takes_" + "x" * 40
-WORDS = ("Zoë", "陳大文", "O'Neil", 'quote "', "tab\there", "line\nbreak", "back\\slash", "\\N", "", "NULL", "😀", "a,b;c")
+WORDS = (
+    "Zoë",
+    "陳大文",
+    "O'Neil",
+    'quote "',
+    "tab\there",
+    "line\nbreak",
+    "back\\slash",
+    "\\N",
+    "",
+    "NULL",
+    "😀",
+    "a,b;c",
+)
 
 
 def column(name: str, kind: Kind, dtype: Dtype, **more: Any) -> Column:
@@ -75,7 +88,9 @@ def customers(first: int, rows: int) -> dict[str, list[Any]]:
         LONG: [-i for i in numbers],
     }
     return {
-        name: [None if name != "customer id" and i % 7 == 3 else value for i, value in zip(numbers, values, strict=True)]
+        name: [
+            None if name != "customer id" and i % 7 == 3 else value for i, value in zip(numbers, values, strict=True)
+        ]
         for name, values in made.items()
     }
 
@@ -106,7 +121,7 @@ def bank(folder: Path, *, dataset_id: str = "job-1", rows: int = 60, parts: int 
             part(folder, CUSTOMERS, n, customers(first + n * each, each)) for n in range(parts)
         ],
         "order": [
-            part(folder, ORDERS, n, orders(first + 2 * n * each, 2 * each, rows) | {
+            part(folder, ORDERS, n, orders(2 * (first + n * each), 2 * each, rows) | {
                 "customer": [first + i % rows for i in range(2 * each)]
             })
             for n in range(parts)
@@ -115,6 +130,7 @@ def bank(folder: Path, *, dataset_id: str = "job-1", rows: int = 60, parts: int 
     }  # fmt: skip
     # Children first: the order is the loader's to find.
     tables = tuple(
-        StoredTable(schema, tuple(made[schema.name]), TYPES.get(schema.name, {})) for schema in (ORDERS, CUSTOMERS, NOTES)
+        StoredTable(schema, tuple(made[schema.name]), TYPES.get(schema.name, {}))
+        for schema in (ORDERS, CUSTOMERS, NOTES)
     )
     return StoredDataset(dataset_id, tables, RELATIONS)

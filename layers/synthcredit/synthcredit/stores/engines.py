@@ -186,15 +186,15 @@ class _Mysql(_Connected):
                 rf"FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n' ({columns})"
             )
             cursor = self.connection.connection.cursor()
-            for batch in rows.batches(part, source, goal, names):
-                path.write_bytes(rows.as_lines(batch))
+            for text, number in rows.lines(part, source, goal, names):
+                path.write_bytes(text)
                 cursor.execute(load)
                 # LOCAL makes a warning of every error: rows that were skipped, values that were cut.
-                if cursor.rowcount != batch.num_rows or cursor.warning_count:
+                if cursor.rowcount != number or cursor.warning_count:
                     cursor.execute("SHOW WARNINGS LIMIT 1")
                     warning = cursor.fetchone()
                     raise code_error(int(warning[1]) if warning else 0, self.address)
-                done += batch.num_rows
+                done += number
                 heard(done)
         return done
 
@@ -212,9 +212,9 @@ class _Postgresql(_Connected):
         done = 0
         cursor = self.connection.connection.cursor()
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-            for batch in rows.batches(part, source, goal, names):
-                copy.write(rows.as_lines(batch))
-                done += batch.num_rows
+            for text, number in rows.lines(part, source, goal, names):
+                copy.write(text)
+                done += number
                 heard(done)
         return int(cursor.rowcount)
 
@@ -284,7 +284,13 @@ class _Duckdb:
         return self.connection.execute(text).fetchall()
 
     def standing(self, table: str) -> sa.Table | None:
-        return _described(self, table)
+        found = _described(self, table)
+        if found is not None:
+            names = self.connection.execute("SELECT index_name FROM duckdb_indexes() WHERE table_name = ?", [table])
+            for (name,) in names.fetchall():
+                # By name is how they are told apart; of which columns does not matter.
+                sa.Index(name, *found.columns)
+        return found
 
     def put(self, goal: sa.Table, source: StoredTable, part: Path, names: Sequence[str], heard: Heard) -> int:
         """Put a Parquet part, which DuckDB reads by itself."""
@@ -313,23 +319,20 @@ class _Duckdb:
 
 def _described(store: Store, table: str) -> sa.Table | None:
     """Return a table as information_schema describes it."""
-    columns = sa.table(
-        "columns", *map(sa.column, ("table_name", "table_schema", "column_name", "data_type", "ordinal_position")),
-        schema="information_schema",
-    )  # fmt: skip
+    names = ("table_name", "table_schema", "column_name", "data_type", "ordinal_position")
+    described = sa.table("columns", *map(sa.column, names), schema="information_schema").c
     found = store.execute(
-        sa.select(columns.c.column_name, columns.c.data_type)
-        .where(sa.func.lower(columns.c.table_name) == table.lower())
-        .where(columns.c.table_schema == sa.func.current_schema())
-        .order_by(columns.c.ordinal_position)
+        sa.select(described.column_name, described.data_type)
+        .where(sa.func.lower(described.table_name) == table.lower())
+        .where(described.table_schema == sa.func.current_schema())
+        .order_by(described.ordinal_position)
     )
     if not found:
         return None
-    return sa.Table(
-        table,
-        sa.MetaData(),
-        *(sa.Column(str(name).lower(), _described_type(str(written)), autoincrement=False) for name, written in found),
-    )
+    columns = [
+        sa.Column(str(name).lower(), _described_type(str(written)), autoincrement=False) for name, written in found
+    ]
+    return sa.Table(table, sa.MetaData(), *columns)
 
 
 def _described_type(written: str) -> sa.types.TypeEngine[Any]:

@@ -24,6 +24,12 @@ from synthcredit.stores.types import Declared, declare, family
 log = logging.getLogger("synthcredit.stores")
 
 _KEYS = "synthcredit_keys"
+_KEYS_LATER: dict[Kind, tuple[sa.Executable | None, sa.Executable | None]] = {
+    Kind.POSTGRESQL: (None, None),
+    # With its own check MySQL would copy the whole table; we have looked by ourselves.
+    Kind.MYSQL: (sa.text("SET SESSION foreign_key_checks = 0"), sa.text("SET SESSION foreign_key_checks = 1")),
+}
+"""Engines that take foreign keys for tables that stand, and what is said before and after; others take them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,10 @@ def deliver(
             for table in dataset.tables
             for problem in _clashes(store, declared, table, parts[table.schema.name], dataset.dataset_id)
         )
-        return Summary(address.shown, tuple(_load(store, declared, dataset, parts, progress)))
+        summaries = _load(store, declared, dataset, parts, progress)
+        progress(1.0, "adding indexes and foreign keys")
+        _complete(store, declared)
+        return Summary(address.shown, tuple(summaries))
 
 
 def _require_files(dataset: StoredDataset) -> None:
@@ -137,26 +146,55 @@ def _make(store: Store, declared: Declared) -> None:
         if store.standing(declared.books.name) is None:
             store.execute(sa.schema.CreateTable(declared.books))
         for table in declared.tables.values():
-            standing = store.standing(table.name)
-            if standing is None:
+            if store.standing(table.name) is None:
                 # What the books say of a table that was dropped is not so any more. First, since MySQL makes tables
                 # outside of transactions: whoever is killed in between begins anew.
                 store.execute(sa.delete(declared.books).where(declared.books.c.table_name == table.name))
-                store.execute(sa.schema.CreateTable(table))
-            for index in _lacking(store, table, standing):
-                store.execute(sa.schema.CreateIndex(index))
+                keys: list[sa.ForeignKeyConstraint] | None = [] if store.kind in _KEYS_LATER else None
+                store.execute(sa.schema.CreateTable(table, include_foreign_key_constraints=keys))
 
 
-def _lacking(store: Store, table: sa.Table, standing: sa.Table | None) -> list[sa.Index]:
-    """Return the indexes that have to be made, in order."""
-    indexes = sorted(table.indexes, key=lambda index: str(index.name))
-    if standing is None:
-        return indexes
-    # MySQL makes tables and indexes one by one: whoever was killed in between left an empty table without some.
-    if store.kind is not Kind.MYSQL or _count(store, table):
-        return []
-    there = {index.name for index in standing.indexes}
-    return [index for index in indexes if index.name not in there]
+def _complete(store: Store, declared: Declared) -> None:
+    """Add the indexes and foreign keys that lack, once the rows are there: many times faster than before.
+
+    Whoever was killed in between lacks some: the next delivery adds them.
+    """
+    for table in declared.tables.values():
+        standing = store.standing(table.name)
+        indexes = set() if standing is None else {index.name for index in standing.indexes}
+        keys = set() if standing is None else {key.name for key in standing.foreign_key_constraints}
+        with store.transaction():
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                if index.name not in indexes:
+                    store.execute(sa.schema.CreateIndex(index))
+            for key in table.foreign_key_constraints:
+                if store.kind in _KEYS_LATER and key.name not in keys:
+                    _add_foreign_key(store, key)
+
+
+def _add_foreign_key(store: Store, key: sa.ForeignKeyConstraint) -> None:
+    child, pair = key.table, key.elements[0]
+    parent = pair.column
+    orphans = (
+        sa.select(sa.func.count())
+        .select_from(child.outerjoin(parent.table, pair.parent == parent))
+        .where(pair.parent.is_not(None))
+        .where(parent.is_(None))
+    )
+    number = int(store.execute(orphans)[0][0])
+    if number:
+        raise InvalidInputError(
+            Problem(
+                f"table '{child.name}'",
+                f"{number:,} of its rows name a row of '{parent.table.name}' that is not there; "
+                "the rows are loaded, the foreign key is not made",
+                "Load the whole dataset, with --reset.",
+            )
+        )
+    before, after = _KEYS_LATER[store.kind]
+    for statement in (before, sa.schema.AddConstraint(key), after):
+        if statement is not None:
+            store.execute(statement)
 
 
 def _parts(store: Store, declared: Declared, dataset_id: str, table: StoredTable) -> list[_Part]:

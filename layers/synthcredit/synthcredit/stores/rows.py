@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,19 @@ _ARROW: tuple[tuple[type[sa.types.TypeEngine[Any]], pa.DataType], ...] = (
     (sa.Time, pa.time64("us")),
     (sa.String, pa.string()),
 )
+
+
+def lines(part: Path, table: StoredTable, goal: sa.Table, names: Sequence[str]) -> Iterator[tuple[memoryview, int]]:
+    """Return chosen columns of a part as text and its number of rows, batch by batch; see `batches`, `as_lines`.
+
+    The next batch is made in a thread while the server is busy with this one.
+    """
+    made = ((as_lines(batch), batch.num_rows) for batch in batches(part, table, goal, names))
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, made, None)
+        while (text := coming.result()) is not None:
+            coming = pool.submit(next, made, None)
+            yield text
 
 
 def as_lines(batch: pa.RecordBatch) -> memoryview:

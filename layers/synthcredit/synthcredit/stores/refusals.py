@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,6 +163,13 @@ def refusals(address: Address) -> Iterator[None]:
         raise
     except sa.exc.DBAPIError as error:
         raise _told(error.orig or error, address) from None
+    except ssl.SSLError as error:
+        raise _error(_TLS, address, error.reason) from None
+    except OSError as error:
+        # A file of this machine: the temporary folder, a certificate, the file of the store.
+        reason = os.strerror(error.errno).lower() if error.errno else "it refused the work"
+        place = str(error.filename or f"the disk, on the way to {address.shown}")
+        raise StorageError(Problem(place, reason, "Look at the disk and the path, then try again.")) from None
     except Exception as error:
         if not _is_drivers(error):
             raise

@@ -13,6 +13,7 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from tests.bank_tables import CUSTOMERS, LONG, NOTES, ORDERS, RELATIONS, bank, column, orders, part
 
 from synthcredit import stores
 from synthcredit.datasets.schema import Dtype, TableSchema
@@ -20,7 +21,6 @@ from synthcredit.errors import ConflictError, InvalidInputError
 from synthcredit.stores.address import Kind, parse
 from synthcredit.stores.engines import opened
 from synthcredit.stores.types import declare, short_name
-from tests.bank_tables import CUSTOMERS, LONG, NOTES, ORDERS, RELATIONS, bank, column, orders, part
 
 KILLED = """
 import os, pickle, signal, sys
@@ -88,7 +88,8 @@ def test_names_types_and_keys_are_as_declared(url, tmp_path):
     with opened(parse(url)) as store:
         customers, order = store.standing("customers"), store.standing("order")
     assert [one.name for one in customers.columns] == [
-        "customer_id", "name", "select", "income", "ratio", "active", "born", "created_at", "calls_at", short_name(LONG),
+        "customer_id", "name", "select", "income", "ratio", "active", "born", "created_at", "calls_at",
+        short_name(LONG),
     ]  # fmt: skip
     assert {index.name for index in order.indexes} >= {"ix_order_customer"}
     if parse(url).kind is not Kind.DUCKDB:
@@ -174,7 +175,8 @@ def test_a_standing_table_with_other_columns_is_refused(url, tmp_path):
         url,
         sa.schema.CreateTable(
             sa.Table(
-                "customers", sa.MetaData(), sa.Column("customer_id", sa.BigInteger, primary_key=True, autoincrement=False),
+                "customers", sa.MetaData(),
+                sa.Column("customer_id", sa.BigInteger, primary_key=True, autoincrement=False),
                 sa.Column("nickname", text), sa.Column("income", text),
             )
         ),

@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
+from tests.bank_tables import bank
+from tests.database_servers import PASSWORD, WRITTEN, Server, missing
+from tests.integration.stores.conftest import HASTY
+from tests.store_cases import *  # noqa: F403 - every case, on servers
 
 from synthcredit import stores
 from synthcredit.errors import InvalidInputError, StorageError
 from synthcredit.stores.address import parse
 from synthcredit.stores.engines import opened
-from tests.bank_tables import bank
-from tests.database_servers import PASSWORD, WRITTEN, Server, missing
-from tests.integration.stores.conftest import HASTY
-from tests.store_cases import *  # noqa: F403 - every case, on servers
 
 pytestmark = pytest.mark.xdist_group("database servers")
 
@@ -93,7 +93,9 @@ def test_who_may_only_read_is_told_so(server, url, tmp_path):
             "CREATE OR REPLACE USER reader@127.0.0.1 IDENTIFIED BY 'r'", f"GRANT SELECT ON {name}.* TO reader@127.0.0.1"
         )
     else:
-        server.administer("DROP ROLE IF EXISTS reader", "CREATE USER reader PASSWORD 'r'")
+        server.administer(
+            "DROP ROLE IF EXISTS reader", "CREATE USER reader PASSWORD 'r'", "GRANT USAGE ON SCHEMA public TO reader"
+        )
     with pytest.raises(InvalidInputError, match="this user may not do that"):
         stores.deliver(server.url_as("reader", "r", name), bank(tmp_path))
 

@@ -1,5 +1,4 @@
 import pytest
-
 from tests.store_cases import *  # noqa: F403 - every case, on files
 
 

@@ -5,10 +5,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bank_tables import CUSTOMERS, NOTES, bank, part
 
 from synthcredit.errors import InvalidInputError
 from synthcredit.stores import rows
-from tests.bank_tables import CUSTOMERS, NOTES, bank, part
 
 UNESCAPED = {"\\\\": "\\", "\\t": "\t", "\\n": "\n", "\\r": "\r"}
 

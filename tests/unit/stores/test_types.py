@@ -1,6 +1,7 @@
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from tests.bank_tables import CUSTOMERS, LONG, ORDERS, RELATIONS, TYPES, column
 
 from synthcredit.datasets.schema import Dtype, TableSchema
 from synthcredit.datasets.schema import Kind as ColumnKind
@@ -8,7 +9,6 @@ from synthcredit.errors import InvalidInputError
 from synthcredit.stores import SqlType, StoredDataset, StoredTable
 from synthcredit.stores.address import Kind
 from synthcredit.stores.types import declare, family, short_name
-from tests.bank_tables import CUSTOMERS, LONG, ORDERS, RELATIONS, TYPES, column
 
 
 @pytest.fixture

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import ModuleType
 
 from synthcredit.ports import Secrets
 from synthcredit.stores.address import package_missing
 from synthcredit.stores.dataset import SqlType, StoredDataset, StoredTable, read_folder
 from synthcredit.stores.model import Confirm, Progress, Summary, TableSummary, nobody, silent, yes
 
-__all__ = ["SqlType", "StoredDataset", "StoredTable", "Summary", "TableSummary", "deliver", "read_folder", "yes"]
+__all__ = [
+    "SqlType",
+    "StoredDataset",
+    "StoredTable",
+    "Summary",
+    "TableSummary",
+    "deliver",
+    "reach",
+    "read_folder",
+    "yes",
+]
 
 
 def deliver(
@@ -56,11 +67,21 @@ def deliver(
     MissingPackageError
         The engine's driver is not installed; names the extra.
     """
+    summary: Summary = _loading().deliver(
+        to, dataset, reset=reset, confirm=confirm, progress=progress, environ=environ, secrets=secrets
+    )
+    return summary
+
+
+def reach(to: str, *, environ: Mapping[str, str] = os.environ, secrets: Secrets | None = None) -> None:
+    """Make sure, before any work, that a store can be reached and entered; raises as `deliver` does."""
+    _loading().reach(to, environ=environ, secrets=secrets)
+
+
+def _loading() -> ModuleType:
     try:
         # Only now: nobody else needs SQLAlchemy.
         from synthcredit.stores import loading
     except ModuleNotFoundError as error:
         raise package_missing(str(error.name)) from None
-    return loading.deliver(
-        to, dataset, reset=reset, confirm=confirm, progress=progress, environ=environ, secrets=secrets
-    )
+    return loading

@@ -95,7 +95,7 @@ def parse(to: str, *, environ: Mapping[str, str] = os.environ, secrets: Secrets 
     environ
         Also gives user and password to a URL that has none.
     secrets
-        Reads secrets; None where there are none.
+        Reads secrets; those of AWS Secrets Manager where None is given.
 
     Raises
     ------
@@ -174,12 +174,19 @@ def _from_environment(environ: Mapping[str, str]) -> Address:
     return _assembled(given, names)
 
 
+def _on_aws() -> Secrets:
+    try:
+        from synthcredit.aws.clients import make_client
+        from synthcredit.aws.secrets import SecretsManager
+    except ModuleNotFoundError:
+        raise MissingPackageError(
+            Problem("boto3", "it is not installed, and reading a secret needs it", "pip install 'synthcredit[aws]'")
+        ) from None
+    return SecretsManager(make_client("secretsmanager"))
+
+
 def _from_secret(name: str, secrets: Secrets | None) -> Address:
-    if secrets is None:
-        raise InvalidInputError(
-            Problem("database", "there is no store of secrets here", "Give a URL, or env for the DB_ variables.")
-        )
-    content = secrets.read(name)
+    content = (secrets or _on_aws()).read(name)
     given = {
         part: str(content[key]) for part, keys in _SECRET_KEYS.items() for key in reversed(keys) if content.get(key)
     }

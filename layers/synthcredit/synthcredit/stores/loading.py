@@ -15,7 +15,7 @@ from synthcredit.errors import ConflictError, InvalidInputError, Problem, raise_
 from synthcredit.hashing import file_hash
 from synthcredit.ports import Secrets
 from synthcredit.stores import rows
-from synthcredit.stores.address import Kind, parse
+from synthcredit.stores.address import FILES, Kind, parse
 from synthcredit.stores.dataset import StoredDataset, StoredTable
 from synthcredit.stores.engines import Store, opened
 from synthcredit.stores.model import Confirm, Progress, Summary, TableSummary
@@ -72,6 +72,17 @@ def deliver(
         progress(1.0, "adding indexes and foreign keys")
         _complete(store, declared)
         return Summary(address.shown, tuple(summaries))
+
+
+def reach(to: str, *, environ: Mapping[str, str], secrets: Secrets | None) -> None:
+    """Open a store and leave it, see `synthcredit.stores.reach`; a file is only looked for, not made."""
+    address = parse(to, environ=environ, secrets=secrets)
+    if address.kind not in FILES:
+        with opened(address):
+            return
+    folder = Path(str(address.url.database)).absolute().parent
+    if not folder.is_dir():
+        raise InvalidInputError(Problem(f"database {address.shown}", "its folder does not exist", "Make the folder."))
 
 
 def _require_files(dataset: StoredDataset) -> None:

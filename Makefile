@@ -55,17 +55,17 @@ format: $(VENV)/.all ## Bring the code into shape.
 bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock libraries.
 	$(BIN)/python benchmarks/api_import.py
 	$(BIN)/python benchmarks/sampling.py
-	$(BIN)/python benchmarks/copula.py speed
-	$(BIN)/python benchmarks/copula.py fidelity
-	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
+	$(BIN)/python benchmarks/copula.py
+	$(BIN)/python benchmarks/synthesizers.py
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
 	$(BIN)/python benchmarks/stores.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py
 
-schema: $(VENV)/.all ## Write docs/schema/evidence.json anew.
+schema: $(VENV)/.all ## Write docs/schema/evidence.json and the settings in docs/synthesizers.md anew.
 	$(BIN)/python docs/schema/write.py
+	$(BIN)/python docs/synthesizers/write.py
 
 image: $(VENV)/.all ## Build the container image, push it to ECR, print its address. [REGION= TAG= WITH_CTGAN=yes COMPUTE=gpu]
 	@$(BIN)/python containers/synthesis/push.py $(if $(REGION),--region $(REGION)) $(if $(TAG),--tag $(TAG)) \

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
@@ -176,6 +177,20 @@ def beta_recall(real: Matrix, synthetic: Matrix) -> float:
     return float(1 - np.abs(levels - covered).sum() / levels.sum())
 
 
+def alpha_precision(real: Matrix, synthetic: Matrix) -> float:
+    """Return whether synthetic rows are where real rows are, and as typical.
+
+    alpha-precision of Alaa et al. (as above), integrated over 30 levels: the share of synthetic rows within the ball
+    around the real mean that holds a share alpha of the real rows. Fresh rows reach about 1.
+    """
+    levels = np.linspace(0, 1, 30)
+    centre = real.mean(axis=0)
+    radii = np.quantile(np.linalg.norm(real - centre, axis=1), levels)
+    from_centre = np.sort(np.linalg.norm(synthetic - centre, axis=1))
+    within = np.searchsorted(from_centre, radii, side="right") / len(synthetic)
+    return float(1 - np.abs(levels - within).sum() / levels.sum())
+
+
 def excess_closeness(train: Matrix, holdout: Matrix, synthetic: Matrix) -> float:
     """Return how much more often synthetic rows lie nearer to train than to holdout: fresh rows 0, copies 1."""
     to_train, _ = nearest(synthetic, train)
@@ -221,9 +236,18 @@ def fidelity(train: Measured, holdout: Measured, rows: Measured, schema: TableSc
         "shape": shape,
         "trend": trend,
         "trend, all pairs": pair_score(holdout.features, rows.features),
+        "alpha-precision": alpha_precision(points["holdout"], points["rows"]),
         "beta-recall": beta_recall(points["holdout"], points["rows"]),
         "TSTR (fresh: TRTR)": utility(rows, holdout, schema.target),
     }
+
+
+def rate_error(rows: Measured, train: Measured, target: str | None) -> float | None:
+    """Return how far the share of the target's rarer class is from that of train; None where there are not two."""
+    goal = train.features.get(target) if target is not None else None
+    if not isinstance(goal, Discrete) or goal.size != 2:
+        return None
+    return float(abs(rows.features[str(target)].codes.mean() - goal.codes.mean()))
 
 
 def closeness(train: Measured, holdout: Measured, rows: Measured) -> dict[str, float | None]:
@@ -239,3 +263,24 @@ def closeness(train: Measured, holdout: Measured, rows: Measured) -> dict[str, f
         "membership TPR at 1 %": caught,
         "copied rows": copied(rows.matrix, train.matrix),
     }
+
+
+def fresh(train: Measured, holdout: Measured, schema: TableSchema) -> dict[str, float | None]:
+    """Return the figures that real rows reach: the training rows measured against the holdout."""
+    return {
+        **fidelity(train, holdout, train, schema),
+        "rate error": rate_error(holdout, train, schema.target),
+        "copied rows": copied(holdout.matrix, train.matrix),
+        # By definition, for rows that come from where train and holdout come from.
+        "excess closeness": 0.0,
+        "membership AUC": 0.5,
+        "membership TPR at 1 %": 0.01,
+    }
+
+
+def interval(values: list[float]) -> tuple[float, float | None]:
+    """Return the mean of a figure over seeds, and half the width of its 95 % interval; None of a single value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None
+    return mean, float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))

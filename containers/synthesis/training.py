@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from machine import Progress, failure_written, heed_stop, read_config, root
+from machine import check_stop, failure_written, heed_stop, read_config, root
 from work import do
 
 from synthcredit.aws.runtime import about, world
@@ -17,14 +17,17 @@ from synthcredit.steps.files import job_key, read_document
 def train() -> None:
     """Train the model of the job that the hyperparameters name, and register it.
 
-    A copy of the model and its card is left in ``model/``, where SageMaker archives it with the training job.
+    However often this container is killed and started again, the training goes on from the checkpoint that the step
+    keeps in the lake. A copy of the model and its card is left in ``model/``, where SageMaker archives it with the
+    training job.
     """
     folder = root()
     heed_stop()
     with failure_written(folder / "output" / "failure"):
         job_id = str(read_config(folder / "input" / "config" / "hyperparameters.json")["job_id"])
         about(job_id)
-        do("train", job_id, world(), progress=Progress("train"))
+        # The step writes the log of a training itself.
+        do("train", job_id, world(), progress=lambda *_: check_stop())
         _leave_copy(job_id, world(), folder / "model")
 
 

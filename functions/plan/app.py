@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthcredit.aws.runtime import about, entry, limits, quota, world
-from synthcredit.jobs.placement import Where
+from synthcredit.jobs.placement import Where, training_limit
 from synthcredit.steps.plan import plan
 
 
@@ -21,4 +21,6 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:  # noqa: ANN401 - 
         **{step: places[step].where for step in ("train", "generate", "assess", "publish")},
         "shards": [shard.number for shard in made.shards] if on_lambda else [],
         "instances": places["generate"].instances,
+        "train_seconds": training_limit(made.training.settings),
+        "trainings": 1,
     }

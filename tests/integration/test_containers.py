@@ -29,6 +29,7 @@ from synthcredit.steps.files import job_key, read_document
 from synthcredit.steps.gate import gate
 from synthcredit.steps.notify import notify
 from synthcredit.steps.plan import plan
+from synthcredit.synthesizers import registry
 
 pytest.importorskip("moto.server")
 
@@ -124,11 +125,11 @@ def _end(process) -> tuple[int, str]:
     return process.returncode, said
 
 
-def _train(cloud, root, job_id):
+def _train(cloud, root, job_id, **more):
     config = root / "input" / "config"
     config.mkdir(parents=True)
     (config / "hyperparameters.json").write_text(json.dumps({"job_id": job_id}))
-    return _start(cloud, root, "train")
+    return _start(cloud, root, "train", **more)
 
 
 def _process(cloud, root, step, job_id, machine=0, machines=1, **more):
@@ -230,6 +231,57 @@ def test_a_machine_that_is_killed_is_made_good_to_the_byte(trained, cloud, world
     assert code == 0, said
     assert len(list(world.objects.keys(notes))) == 13
     assert _parts(world, killed) == _parts(world, undisturbed)
+
+
+STEPPER = {"name": "stepper", "steps": 100, "seconds": 0.02, "keep_every": 5}
+
+
+@pytest.fixture
+def stepper(monkeypatch) -> dict[str, str]:
+    """A family that is trained in steps, here and in containers that get these variables."""
+    from tests import training_families
+
+    monkeypatch.setattr(registry, "FAMILIES", dict(registry.FAMILIES))
+    training_families.register()
+    root = Path(__file__).parents[2]
+    package = Path(synthcredit.__file__).parents[1]
+    return {"PYTHONPATH": os.pathsep.join(map(str, (root / "tests" / "integration" / "stepper", root, package)))}
+
+
+def _checkpoints(world) -> list[str]:
+    return list(world.objects.keys("training"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+def test_a_training_container_that_ends_early_goes_on_to_the_same_model(
+    cloud, world, source, tmp_path, stepper, how, applicants
+):
+    seed = int(how)
+    fresh = {"kind": "dataset", "uri": source, "target": "default", "reuse": False}
+    job_id = _planned(world, source, f"stepper-{how}", synthesizer=STEPPER, seed=seed, source=fresh)
+    process = _train(cloud, tmp_path / "first", job_id, **stepper)
+    while not _checkpoints(world):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    os.kill(process.pid, how)
+    code, said = _end(process)
+    assert code == (-signal.SIGKILL if how is signal.SIGKILL else 1), said
+    assert [card for card in world.models.all() if card.seed == seed] == []
+    (kept,) = _checkpoints(world)
+
+    code, said = _end(_train(cloud, tmp_path / "second", job_id, **stepper))
+    assert code == 0, said
+    assert "train: goes on from a checkpoint" in said
+    assert " left" in said
+    (card,) = [card for card in world.models.all() if card.seed == seed]
+    assert kept == f"training/{card.model_id}/checkpoint"
+    assert _checkpoints(world) == []
+    settings = {name: value for name, value in STEPPER.items() if name != "name"}
+    alone = synthcredit.train(
+        applicants, target="default", synthesizer="stepper", settings=settings, seed=seed, home=tmp_path / "home"
+    )
+    assert card.model_hash == alone.model_hash
+    assert world.jobs.get(job_id).progress is None
 
 
 def test_a_container_that_is_stopped_says_so_and_leaves_no_model(cloud, world, source, tmp_path):

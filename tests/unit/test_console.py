@@ -39,6 +39,20 @@ def _watched(*looks):
     return listener
 
 
+def test_a_training_is_shown_with_how_far_it_is_and_how_long_still(shown):
+    def look(done, left):
+        progress = {"step": "train", "done": done, "remaining_seconds": left}
+        return _job(step="train", seconds={"plan": 0.5}, progress=progress)
+
+    _watched(_job(step="train", seconds={"plan": 0.5}), look(0.1, None), look(0.2, 90), look(0.4, 60))
+    lines = [line for line in shown.getvalue().splitlines() if line.startswith("train")]
+    assert lines == ["train       ..  ", "train      10%  ", "train      40%  60 s left"]
+    # What is left over from a step that has ended says nothing of the next.
+    assert look(0.4, 60).model_copy(update={"step": "assess"}).done is None
+    console.print_job(look(0.4, 60))
+    assert "at step train, 40% done, 60 s left" in shown.getvalue()
+
+
 def test_a_job_is_shown_a_line_a_step_with_where_and_why(shown):
     looks = [
         _job("accepted"),

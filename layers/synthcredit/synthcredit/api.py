@@ -28,6 +28,7 @@ from synthcredit.jobs.job import Job
 from synthcredit.jobs.manifest import Manifest
 from synthcredit.jobs.request import DatasetSource, Format, JobRequest, ModelSource, SynthesizerChoice, parse_request
 from synthcredit.local.storage import copy_whole, refusals, write_whole
+from synthcredit.local.sweep import sweep
 from synthcredit.local.world import default_home, open_world
 from synthcredit.steps.files import data_prefix, job_key, read_document
 from synthcredit.steps.verify_files import Verification, verify_card, verify_files
@@ -150,6 +151,7 @@ def run(
     gate: Mapping[str, Any] | None = None,
     evidence: str = Level.STANDARD,
     reuse: bool = True,
+    continue_from: str | None = None,
     out: str | Path = "out",
     home: str | Path | None = None,
     again: bool = False,
@@ -181,6 +183,8 @@ def run(
         How much is measured: ``"standard"``, or ``"basic"`` for haste, which is not for data that is shared.
     reuse
         Use a suitable model if there is one.
+    continue_from
+        The id of a model of the same family and columns to go on from on these rows.
     out
         A folder, in which a folder for the job appears; or a file ``*.csv|parquet|json|jsonl`` for the rows alone.
     home
@@ -203,6 +207,8 @@ def run(
         source["holdout"] = _uri(holdout, place)
     if schema is not None:
         source["schema"] = schema.model_dump(mode="json")
+    if continue_from is not None:
+        source["continue_from"] = continue_from
     body = {
         "source": source,
         "synthesizer": {"name": synthesizer, **(settings or {})},
@@ -306,11 +312,16 @@ def train(
     settings: Mapping[str, Any] | None = None,
     holdout: Data | None = None,
     schema: TableSchema | None = None,
+    continue_from: str | None = None,
     seed: int = 0,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ModelCard:
-    """Train a model and register it; returns its card. A model that was made from just this is returned as it is."""
+    """Train a model and register it; returns its card. A model that was made from just this is returned as it is.
+
+    A training that was interrupted goes on when it is asked for again. ``continue_from`` is the id of a model of the
+    same family and columns to go on from on these rows.
+    """
     from synthcredit.steps.plan import plan_training
     from synthcredit.steps.train import train_model
     from synthcredit.synthesizers.fitting import silent
@@ -322,8 +333,10 @@ def train(
         target=target,
         holdout=None if holdout is None else _uri(holdout, place),
         table_schema=schema,
+        continue_from=continue_from,
     )
     world = open_world(place, place)
+    sweep(place)
     choice = SynthesizerChoice.model_validate({"name": synthesizer, **(settings or {})})
     training, _ = plan_training(source, choice, seed, world)
     return train_model(training, world, progress or silent)

@@ -26,12 +26,12 @@ from rich.text import Text
 
 from synthcredit.errors import Problem, StoppedError, SynthcreditError
 from synthcredit.evidence.model import Figure
-from synthcredit.jobs.job import State
+from synthcredit.jobs.job import State, in_words
 
 if TYPE_CHECKING:
     from synthcredit.api import Assessment, Result, TablesAssessment
     from synthcredit.client import JobStatus
-    from synthcredit.client.answers import StepPlace
+    from synthcredit.client.answers import StepPlace, StepProgress
     from synthcredit.evidence.model import Evidence, Finding, Score
     from synthcredit.steps.compare_files import Comparison
     from synthcredit.synthesizers.card import ModelCard
@@ -297,6 +297,7 @@ def card_table(card: ModelCard) -> Table:
         "dataset": f"{card.dataset}, {len(card.table_schema.columns)} columns, target {card.table_schema.target}",
         "settings": json.dumps(card.settings),
         "split": card.split.describe(),
+        **({"continues": card.continued_from} if card.continued_from else {}),
         "fit": f"{card.fit_seconds:.1f} s, seed {card.seed}, {card.created_at:%Y-%m-%d %H:%M UTC}",
         "scores": ", ".join(f"{name} {value:.3f}" for name, value in card.scores.items()) or "not assessed yet",
         "released": f"{card.rows_released:,} rows in {len(card.released)} jobs",
@@ -324,7 +325,8 @@ def jobs_table(jobs: Iterable[JobStatus]) -> Table:
 
 def print_job(job: JobStatus) -> None:
     """Show where one job stands, where its steps run and why, and why it failed if it did."""
-    out.print(f"Job {job.job_id}: {_state(job.state)}" + ("" if job.state.closed else f", at step {job.step}"))
+    at = "" if job.state.closed else f", at step {job.step}{_so_far(job)}"
+    out.print(f"Job {job.job_id}: {_state(job.state)}{at}")
     if job.rows is not None and job.created_at is not None:
         out.print(f"{job.rows:,} rows, asked {job.created_at:%Y-%m-%d %H:%M:%S UTC}")
     steps = in_order({place.step for place in job.placement} | set(job.seconds))
@@ -339,6 +341,12 @@ def print_job(job: JobStatus) -> None:
         out.print("\n[italic]Where it lies[/italic]")
         for name, place in sorted(job.results.items()):
             out.print(f"{name:14} {escape(place)}", soft_wrap=True)
+
+
+def _so_far(job: JobStatus) -> str:
+    if job.done is None or job.progress is None:
+        return ""
+    return f", {_and(f'{job.done:.0%} done', _headway(job.progress))}"
 
 
 def _steps_table(job: JobStatus, steps: Sequence[str]) -> Table:
@@ -393,7 +401,8 @@ class Watch:
             took = f"{job.seconds[step]:.1f} s" if step in job.seconds else ""
             self._listener(step, 1.0, _and(took, _described(job, step)))
         if job.step not in self._ended and job.state is not State.SUCCEEDED:
-            self._listener(job.step, 0.0 if job.state.closed else None, _and(_attempt(job), _described(job, job.step)))
+            done = 0.0 if job.state.closed else job.done
+            self._listener(job.step, done, _and(_attempt(job), _described(job, job.step)))
 
 
 def _described(job: JobStatus, step: str) -> str:
@@ -405,10 +414,14 @@ def _described(job: JobStatus, step: str) -> str:
 
 def _attempt(job: JobStatus) -> str:
     if job.failure is None:
-        return ""
+        return "" if job.progress is None or job.state.closed else _headway(job.progress)
     if job.failure.error == StoppedError.name:
         return "stopped" if job.state.closed else "being stopped"
     return f"failed: {job.failure.error}" if job.state.closed else f"an attempt failed: {job.failure.error}"
+
+
+def _headway(progress: StepProgress) -> str:
+    return "" if progress.remaining_seconds is None else in_words(progress.remaining_seconds)
 
 
 def _and(*said: str) -> str:

@@ -1,14 +1,35 @@
-"""The versions of the packages that decide what comes out, for cards and manifests."""
+"""Packages: the versions of those that decide what comes out, for cards and manifests, and one not to be found."""
 
 from __future__ import annotations
 
 import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from importlib.metadata import PackageNotFoundError, version
 
 from synthcredit import __version__
 
 _DECISIVE = ("numpy", "pyarrow", "safetensors", "scikit-learn", "pandas", "sdmetrics", "great-expectations", "Faker")
 _OPTIONAL = ("torch", "sdv", "ctgan")
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Let what is imported meanwhile find no package of this name; one that has been imported already stays."""
+
+    class Nowhere(MetaPathFinder):
+        def find_spec(self, fullname: str, *_: object) -> None:
+            if fullname == name:
+                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    finder = Nowhere()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def versions() -> dict[str, str]:

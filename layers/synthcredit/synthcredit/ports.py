@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,13 @@ class ModelRegistry(Protocol):
 
     def find(self, model_id: str) -> ModelCard | None:
         """Return a model's card, or None where there is no such model."""
+
+    def alone(self, model_id: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Train a model while nobody else on this machine does.
+
+        Whoever comes second waits, and calls ``waiting`` about every second meanwhile, which may raise to wait no
+        longer. Machines of their own do not wait for each other: waiting costs there what training does.
+        """
 
     def fetch(self, model_id: str) -> AbstractContextManager[Path]:
         """Give a local path to the model file.

@@ -235,6 +235,19 @@ def platform(deploy) -> Platform:
 
 
 @pytest.fixture(scope="session")
+def guarded(deploy) -> Platform:
+    """A platform with the emulator's IAM enforcement on, on which every heavy step runs on SageMaker."""
+    # No step fits 128 MB.
+    return deploy("--auth", LambdaMemory="128")
+
+
+@pytest.fixture(scope="session")
+def source(guarded, german_credit) -> dict[str, Any]:
+    """German credit, uploaded there, as a request's source."""
+    return {"kind": "dataset", "uri": guarded.upload(german_credit), "target": "creditability"}
+
+
+@pytest.fixture(scope="session")
 def german(platform, german_credit) -> dict[str, Any]:
     """German credit, uploaded, as a request's source."""
     return {"kind": "dataset", "uri": platform.upload(german_credit), "target": "creditability"}

@@ -12,19 +12,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("iam")]
 
 
 @pytest.fixture(scope="module")
-def guarded(deploy):
-    # No step fits 128 MB, so that all of them go to SageMaker.
-    return deploy("--auth", LambdaMemory="128")
-
-
-@pytest.fixture(scope="module")
-def source(guarded, german_credit):
-    return {"kind": "dataset", "uri": guarded.upload(german_credit), "target": "creditability"}
-
-
-@pytest.fixture(scope="module")
 def done(guarded, source):
-    job = guarded.end_of(guarded.submit({"source": source, "rows": 30_000, "seed": 5}))
+    job = guarded.end_of(guarded.submit({"source": source, "rows": 9_000, "seed": 5}))
     assert job["state"] == "succeeded", job
     return job
 
@@ -45,7 +34,7 @@ def test_a_job_on_sagemaker_succeeds_with_the_rights_that_the_template_gives(gua
     name, _, job_id = table["partition"].partition("=")
     asked = f"SELECT count(*) FROM {table['database']}.{table['name']} WHERE {name} = '{job_id}'"
     rows = guarded.sql(asked)
-    assert rows == [["30000"]]
+    assert rows == [["9000"]]
 
 
 def _user(platform, statement):

@@ -109,11 +109,11 @@ def test_a_training_value_is_of_the_state_that_training_put_it_in(values, scale,
     given_values = np.array(values) * scale + (RNG(0).normal(size=len(values)) if scale == 0.25 else 0.0)
     if gap:
         given_values[0] = np.nan
-    states, rows = learn_numbers(given_values)
+    states, rows = learn_numbers(given_values, k=1, rng=RNG(0))
     found = states_of(given_values, states)
     assert found.tolist() == rows.tolist()
 
 
 def test_a_value_that_no_bin_holds_goes_to_the_nearest():
-    states, _ = learn_numbers(np.repeat(np.arange(40.0), 30))
+    states, _ = learn_numbers(np.repeat(np.arange(40.0), 30), k=1, rng=RNG(0))
     assert states_of(np.array([-50.0, 500.0, 7.2]), states).tolist() == [0, states.size - 1, 7]

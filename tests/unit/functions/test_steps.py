@@ -88,6 +88,8 @@ def test_plan_says_where_each_step_runs(put, call, aws, german):
         "publish": "lambda",
         "shards": [0],
         "instances": 1,
+        "train_seconds": 172_800,
+        "trainings": 1,
     }
     assert json.loads(json.dumps(told)) == told
     assert {place.step for place in _stands().placement} == {"train", "generate", "assess", "publish"}

@@ -10,13 +10,16 @@ from synthcredit.errors import InvalidInputError
 from synthcredit.evidence.assess import MAX_SYNTHETIC_ROWS
 from synthcredit.jobs import prices, speeds
 from synthcredit.jobs.placement import (
+    SAGEMAKER_LIMIT,
     SAGEMAKER_START,
     WAITING_USD_HOUR,
     Limits,
     Where,
     kind_of,
+    over_budget,
     place,
     totals,
+    training_limit,
 )
 from synthcredit.jobs.planning import cut_into_shards
 from synthcredit.jobs.request import Format, parse_request
@@ -267,3 +270,57 @@ def test_a_plan_that_no_quota_allows_fails_the_step(accepted):
     with pytest.raises(InvalidInputError, match="Service Quotas"):
         plan(job_id, world, Limits(lambda_memory_mb=128), lambda *_: 0)
     assert world.jobs.get(job_id).failure.step == "plan"
+
+
+# ---------------------------------------------------------------- what a training may take
+
+
+@pytest.mark.parametrize("family", ["ctgan", "tvae", "copulagan", "diffusion"])
+@given(minutes=st.floats(0.5, 10_000), rows=st.integers(100, 1_000_000))
+def test_a_training_is_never_estimated_above_its_minutes(family, minutes, rows):
+    settings = {"epochs": 300, "batch_size": 500, "max_minutes": minutes}
+    size = _size(train_rows=rows, synthesizer=family, settings=settings)
+    try:
+        train = place(size, RICH)[0]
+    except InvalidInputError as error:
+        assert {"synthesizer.max_minutes"} & {problem.field for problem in error.problems} or rows > 100_000
+        return
+    assert train.seconds <= 60 * minutes + max(SAGEMAKER_START["training"], 10) + 1
+
+
+def test_minutes_bring_a_long_training_onto_lambda():
+    long = _size(train_rows=20_000, columns=12, synthesizer="ctgan", settings=CTGAN)
+    assert _where(long)["train"] is Where.SAGEMAKER
+    short = replace(long, settings=CTGAN | {"max_minutes": 5})
+    assert _where(short)["train"] is Where.LAMBDA
+    # Twice the estimate would not fit, but it ends by itself.
+    assert _where(replace(long, settings=CTGAN | {"max_minutes": 14.5}))["train"] is Where.SAGEMAKER
+
+
+def test_a_budget_that_cannot_be_kept_is_refused_with_what_it_takes():
+    size = _size(train_rows=1_000_000, synthesizer="ctgan", settings=CTGAN | {"max_minutes": 0.5, "max_memory_mb": 500})
+    with pytest.raises(InvalidInputError) as refused:
+        place(size, RICH)
+    assert [problem.field for problem in refused.value.problems] == [
+        "synthesizer.max_minutes",
+        "synthesizer.max_memory_mb",
+    ]
+    assert "13 min, and 0.5 min are allowed" in refused.value.problems[0].problem
+    assert list(over_budget(replace(size, train=False))) == []
+    assert list(over_budget(_size(synthesizer="ctgan", settings=CTGAN | {"max_minutes": 0.5}))) == []
+
+
+def test_sagemaker_leaves_a_training_the_time_that_it_is_allowed_and_some_more():
+    assert training_limit({}) == training_limit({"max_minutes": None}) == SAGEMAKER_LIMIT["training"]
+    assert training_limit({"max_minutes": 10}) > 600 + SAGEMAKER_START["training"]
+    assert training_limit({"max_minutes": 1e6}) == SAGEMAKER_LIMIT["training"]
+
+
+def test_settings_that_follow_from_the_rows_are_followed():
+    left_open = {"epochs": None, "batch_size": None, "max_minutes": None}
+    size = _size(train_rows=20_000, columns=12, synthesizer="tvae", settings=left_open)
+    given_ = replace(size, settings={"epochs": 300, "batch_size": 500})
+    assert speeds.training(size).seconds == speeds.training(given_).seconds
+    steps = replace(size, synthesizer="diffusion", settings={"max_steps": 10_000, "batch_size": 1024})
+    assert 100 < speeds.training(steps).seconds < 600
+    assert speeds.generating(steps).seconds > speeds.generating(size).seconds

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,6 +127,15 @@ def test_a_model_of_margins_is_not_accused(request_for, tmp_path):
     assert all(result.exposure.low < result.by_chance for result in audit.canaries)
 
 
+def test_constraints_change_nothing_of_an_audit(request_for, german_credit, tmp_path):
+    schema = detect.detect_schema(german_credit, target="creditability").schema
+    order = {"kind": "order", "columns": ["duration.in.month", "credit.amount"]}
+    declared = TableSchema.model_validate(schema.model_dump() | {"constraints": [order]})
+    asked = request_for("margins")
+    audit = audit_files(replace(asked, table_schema=declared), tmp_path / "one")
+    assert audit.shadow == audit_files(replace(asked, table_schema=schema), tmp_path / "other").shadow
+
+
 @pytest.mark.parametrize("seed", range(1, 3))
 def test_a_model_of_margins_is_not_accused_with_other_seeds(request_for, tmp_path, seed):
     audit = audit_files(request_for("margins", seed=seed), tmp_path)
@@ -133,7 +143,7 @@ def test_a_model_of_margins_is_not_accused_with_other_seeds(request_for, tmp_pat
 
 
 def test_trees_are_audited_through_their_file_too(request_for, tmp_path):
-    settings = {"trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
+    settings = {"k": 2, "trees": 1, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2}
     audit = audit_files(request_for("trees", settings=settings, release=Release.MODEL), tmp_path)
     assert audit.leaks
     assert audit.shadow[0].auc.low > 0.6

@@ -1,10 +1,14 @@
-"""A made table with everything that a model family must cope with."""
+"""A made table with everything that a model family must cope with, and one small fitted model of each family."""
+
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from synthcredit.datasets.schema import Column, TableSchema
+from synthcredit.synthesizers import registry
 
 DAY = 86_400
 
@@ -73,3 +77,37 @@ def make_table(made_schema):
         return pa.table({name: arrays[name] for name in made_schema.names})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def quick() -> dict[str, dict]:
+    """How each family trains within a test: the one table that a new family is entered in."""
+    spec = importlib.util.spec_from_file_location("suite", Path(__file__).with_name("test_protocol.py"))
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    return suite.QUICK
+
+
+@pytest.fixture(scope="session")
+def new_family(quick):
+    """Return an unfitted model of a family, in its quick settings; skip where its packages are missing."""
+
+    def new(family: str):
+        for package in quick[family]["packages"]:
+            pytest.importorskip(package)
+        return registry.family(family).load_class()(registry.settings_for(family, quick[family]["settings"]))
+
+    return new
+
+
+@pytest.fixture(scope="session")
+def fitted(new_family, make_table, made_schema):
+    """Return a model of a family fitted on 2,000 made rows, once a session."""
+    models = {}
+
+    def get(family: str):
+        if family not in models:
+            models[family] = new_family(family).fit(make_table(2_000), made_schema, seed=1)
+        return models[family]
+
+    return get

@@ -14,8 +14,10 @@ from scipy.stats import multivariate_normal, norm, spearmanr
 
 from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.errors import InvalidInputError, ModelFileError
-from synthcredit.randomness import generator
+from synthcredit.randomness import BLOCK_ROWS, generator
+from synthcredit.synthesizers import copula_completion
 from synthcredit.synthesizers.codec import encode
+from synthcredit.synthesizers.conditions import Steering
 from synthcredit.synthesizers.copula import CopulaSynthesizer
 from synthcredit.synthesizers.copula_dependence import (
     Scores,
@@ -35,7 +37,7 @@ from synthcredit.synthesizers.copula_margins import (
     learn_amount,
     learn_choice,
 )
-from synthcredit.synthesizers.features import Numeric
+from synthcredit.synthesizers.features import Discrete, Numeric
 from synthcredit.synthesizers.settings import CopulaSettings
 
 K = 10
@@ -409,7 +411,7 @@ def test_every_share_in_the_model_is_of_k_rows(made, made_schema):
 
 
 def test_more_people_are_asked_for_than_there_are(make_table, made_schema):
-    with pytest.raises(InvalidInputError, match=r"synthesizer\.k.*30.*20 rows"):
+    with pytest.raises(InvalidInputError, match=r"synthesizer\.k.*30 people.*20 rows"):
         fitted(make_table(20), made_schema, k=30)
 
 
@@ -422,6 +424,146 @@ def test_copies_of_a_column_stay_close():
     table = pa.table({name: pa.array(values.astype(np.int64)) for name in names})
     drawn = together(fitted(table, schema), 5_000)
     assert spearmanr(drawn["a"].to_numpy(), drawn["c"].to_numpy()).statistic > 0.98
+
+
+# --- Given classes, given values, people -----------------------------------------------------------------------------
+
+
+def test_a_given_class_is_drawn_from_its_own_copula(made, made_schema):
+    model = made[1]
+    assert model.givable == {"default"}
+    told = np.resize(np.array([0, 1, 1], dtype=np.int32), BLOCK_ROWS)
+    drawn = model._draw(rng(), {"default": Discrete(told, 2)})
+    assert np.array_equal(drawn["default"].codes, told)
+    free = model._draw(rng("free"), {})
+    for code in (0, 1):
+        given_rows, free_rows = (side["overdue"].values[side["default"].codes == code] for side in (drawn, free))
+        assert np.mean(given_rows > 800) == pytest.approx(np.mean(free_rows > 800), abs=0.04)
+
+
+def test_only_a_target_whose_classes_have_copulas_can_be_given(make_table, made_schema):
+    table = make_table(300)
+    assert fitted(table, made_schema, k=30).givable == frozenset()
+    assert fitted(table, made_schema.with_target(None)).givable == frozenset()
+    assert fitted(table, made_schema.with_target("income")).givable == frozenset()
+    assert fitted(table, made_schema.with_target("id")).givable == frozenset()
+
+
+def test_a_class_that_was_never_seen_cannot_be_given(make_table, made_schema):
+    table = make_table(100)
+    table = table.set_column(table.column_names.index("default"), "default", pa.array(["no"] * 100))
+    model = fitted(table, made_schema)
+    assert model.givable == {"default"}
+    with pytest.raises(InvalidInputError, match="has not learned"):
+        next(model.sample(10, 1, steering=Steering(where={"default": "yes"})))
+
+
+def test_the_normal_distribution_function_keeps_its_tail():
+    z = np.concatenate([np.linspace(-37, 9, 20_001), [-np.inf, np.inf]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert np.nanmax(np.abs(copula_completion.normal_cdf(z[:-2]) / ndtr(z[:-2]) - 1)) < 1e-7
+    assert np.abs(copula_completion.normal_cdf(z) - ndtr(z)).max() < 1e-14
+
+
+def test_the_normal_quantile_is_the_inverse():
+    chance = np.concatenate([10.0 ** -np.arange(1, 299), np.linspace(0.001, 0.999, 999), 1 - 10.0 ** -np.arange(4, 15)])
+    assert copula_completion.normal_quantile(chance) == pytest.approx(norm.ppf(chance), rel=1e-9, abs=1e-12)
+    assert copula_completion.normal_quantile(np.array([0.0, 1.0])).tolist() == [-np.inf, np.inf]
+
+
+@given(low=st.floats(-45, 45), width=st.floats(1e-6, 90), share=st.floats(0, 0.999999))
+def test_a_truncated_normal_stays_between_its_bounds(low, width, share):
+    bounds = np.array([low]), np.array([low + width])
+    found, chance = copula_completion.truncated_normal(*bounds, np.array([share]))
+    assert bounds[0] <= found <= bounds[1]
+    assert 0 < chance <= 1
+    assert chance == pytest.approx(
+        max(norm.cdf(low + width) - norm.cdf(low), norm.sf(low) - norm.sf(low + width)), abs=1e-9
+    )
+
+
+def test_latents_between_bounds_are_those_of_rejection():
+    correlation = np.array([[1, 0.8, 0.3, -0.5], [0.8, 1, 0.1, -0.4], [0.3, 0.1, 1, 0.2], [-0.5, -0.4, 0.2, 1]])
+    factor = np.linalg.cholesky(correlation)
+    low, high = np.full((4, 1), -np.inf), np.full((4, 1), np.inf)
+    low[0], high[0], low[3], high[3] = 0.5, 1.5, -0.2, np.inf
+    rows = 40_000
+    known = copula_completion.Known(np.repeat(low, rows, 1), np.repeat(high, rows, 1), np.zeros(rows))
+    latent, likely = copula_completion.draw(factor, known, rng())
+    plain = factor @ rng("plain").standard_normal((4, 1_000_000))
+    kept = ((plain > low) & (plain < high)).all(axis=0)
+    assert latent.mean(axis=1) == pytest.approx(plain[:, kept].mean(axis=1), abs=0.02)
+    assert np.cov(latent) == pytest.approx(np.cov(plain[:, kept]), abs=0.03)
+    assert np.exp(likely).mean() == pytest.approx(kept.mean(), rel=0.02)
+
+
+def test_completed_rows_are_those_of_rejection(made):
+    model = made[1]
+    free = together(model, 40 * BLOCK_ROWS).to_pandas()
+    rows = 8_000
+    for wanted, chosen in (
+        ({"purpose": "car", "owner": True}, (free.purpose == "car") & free.owner),
+        ({"default": "yes", "limit": 2_000}, (free.default == "yes") & (free.limit == 2_000)),
+        ({"overdue": -9, "purpose": "house"}, (free.overdue == -9) & (free.purpose == "house")),
+    ):
+        plain = free[chosen]
+        done = pa.Table.from_batches(
+            model.complete(pa.table({k: [v] * rows for k, v in wanted.items()}), 5)
+        ).to_pandas()
+        for name in ("income", "overdue", "limit"):
+            assert done[name].isna().mean() == pytest.approx(plain[name].isna().mean(), abs=0.03)
+            assert done[name].median() == pytest.approx(plain[name].median(), rel=0.08, abs=60)
+        for name in ("purpose", "default", "owner"):
+            shares = (side[name].value_counts(normalize=True, dropna=False) for side in (done, plain))
+            one, other = shares
+            assert one.sub(other, fill_value=0).abs().max() < 0.05
+
+
+def test_rows_of_any_pattern_are_completed(made, make_table):
+    model = made[1]
+    table = make_table(400)
+    gaps = rng("gaps").random((400, table.num_columns)) < 0.5
+    part = pa.table(
+        {
+            name: pa.array(table[name].to_pylist(), type=table[name].type, mask=gaps[:, at])
+            for at, name in enumerate(table.column_names)
+        }
+    )
+    done = pa.Table.from_batches(model.complete(part, 1))
+    for name in part.column_names:
+        told = part[name].is_valid()
+        assert done[name].filter(told).equals(part[name].filter(told))
+    # Nothing given at all is a row like any.
+    nothing = pa.Table.from_batches(model.complete(pa.table({"purpose": pa.nulls(500, pa.string())}), 1))
+    assert nothing["default"].null_count == 0
+
+
+def test_values_that_the_model_never_saw_are_kept(made):
+    model = made[1]
+    odd = pa.table({"income": [59_999.99] * 50, "purpose": ["boat"] * 50, "overdue": pa.array([1_999] * 50)})
+    done = pa.Table.from_batches(model.complete(odd, 1))
+    assert set(done["income"].to_pylist()) == {59_999.99}
+    assert done["default"].null_count == 0
+
+
+def test_k_counts_people_where_rows_have_owners():
+    people = np.repeat(np.arange(60), 10)
+    city = np.where(people < 3, "rare", "common")
+    table = pa.table({"person": people, "city": city, "age": rng().integers(18, 80, 600)})
+    schema = TableSchema(
+        name="visits",
+        columns=(
+            column("person", "identifier", "int64"),
+            column("city", "categorical", "string", categories=("common", "rare")),
+            column("age", "integer", "int64", minimum=18, maximum=80),
+        ),
+    )
+    # 30 rows are enough for k = 10, and 3 people are not.
+    assert "rare" in together(fitted(table, schema), 5_000)["city"].to_pylist()
+    owned = TableSchema.model_validate({**schema.model_dump(), "customer": "person"})
+    assert "rare" not in together(fitted(table, owned), 5_000)["city"].to_pylist()
+    with pytest.raises(InvalidInputError, match="sure to belong to 100 people"):
+        fitted(table, owned, k=100)
 
 
 def test_sampling_needs_numpy_alone(made, tmp_path):

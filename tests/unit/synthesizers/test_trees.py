@@ -21,6 +21,7 @@ from synthcredit.synthesizers.features import Discrete
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.trees import TreesSynthesizer
 from synthcredit.synthesizers.trees_forest import Forest, grow
+from synthcredit.synthesizers.trees_pooled import POWERS, TREES, PooledForest, grow_pooled
 from synthcredit.synthesizers.trees_states import (
     TIME_STEPS,
     CategoryStates,
@@ -249,7 +250,7 @@ def test_each_leaf_counts_the_rows_that_walk_to_it():
     earlier = source.integers(0, 50, (3, 2_000)).astype(np.int32)
     rows = (earlier.sum(axis=0) // 10).astype(np.int32)
     forest = grown(earlier, rows, 20, categories=False, trees=1, leaf_rows=20)
-    leaves = forest._leaves(earlier, np.zeros(2_000, dtype=np.int32))
+    leaves = forest.leaves(earlier, np.zeros(2_000, dtype=np.int32))
     for leaf in np.unique(leaves):
         span = slice(forest.start[leaf], forest.start[leaf + 1])
         held = dict(zip(forest.state[span].tolist(), np.diff(forest.before)[span].tolist(), strict=True))
@@ -374,6 +375,96 @@ def test_hostile_categories_are_refused(code):
         CategoryStates.from_arrays({"code": np.array(code, dtype=dtype)})
 
 
+# --- A small table's target ------------------------------------------------------------------------------------------
+
+
+def pooled(earlier, rows, size, leaf_rows=10, drawn=None) -> PooledForest:
+    with ThreadPoolExecutor(2) as pool:
+        return grow_pooled(
+            earlier,
+            np.arange(len(earlier)),
+            rows,
+            size,
+            drawn=earlier if drawn is None else drawn,
+            leaf_rows=leaf_rows,
+            rng=rng(),
+            pool=pool,
+            grown=lambda _: None,
+        )
+
+
+def two_outcomes(count: int, columns: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns, outcomes, and how likely each outcome was: all columns matter a little."""
+    source = rng("outcomes")
+    earlier = source.integers(0, 4, (columns, count)).astype(np.int32)
+    chance = 1 / (1 + np.exp(-(earlier - 1.5).sum(axis=0)))
+    return earlier, (source.random(count) < chance).astype(np.int32), chance
+
+
+def test_pooled_trees_are_as_sure_as_the_truth():
+    earlier, rows, _ = two_outcomes(800)
+    forest = pooled(earlier, rows, 2)
+    assert len(forest.forest.root) == TREES
+    assert forest.power > 1.0
+    unseen = np.random.default_rng(7).integers(0, 4, (6, 5_000)).astype(np.int32)
+    chance = 1 / (1 + np.exp(-(unseen - 1.5).sum(axis=0)))
+    told = forest.chances(unseen)[:, 1]
+    slope = np.polyfit(chance, told, 1)[0]
+    # A mean of trees without the power reaches about .55 of the truth's spread.
+    assert 0.7 < slope < 1.1
+    assert told.mean() == pytest.approx(chance.mean(), abs=0.04)
+    assert forest.draw(unseen, rng("draw")).mean() == pytest.approx(told.mean(), abs=0.03)
+
+
+def test_blurred_rows_are_told_apart_as_surely_as_real_ones():
+    earlier, rows, _ = two_outcomes(800)
+    blurred = np.clip(earlier, 1, 2)
+    real, raised = pooled(earlier, rows, 2), pooled(earlier, rows, 2, drawn=blurred)
+    assert raised.power > real.power
+    spread = [
+        forest.chances(part)[:, 1].std() for forest, part in ((real, earlier), (real, blurred), (raised, blurred))
+    ]
+    assert spread[1] < spread[2] < spread[0] * 1.1
+
+
+def test_where_nothing_tells_the_outcome_pooled_trees_claim_nothing():
+    source = rng("nothing")
+    earlier, rows = source.integers(0, 4, (4, 900)).astype(np.int32), source.integers(0, 2, 900).astype(np.int32)
+    forest = pooled(earlier, rows, 2)
+    assert forest.power == POWERS[0]
+    assert forest.chances(earlier).std() < 0.2
+
+
+def test_pooled_trees_never_draw_a_state_of_no_row():
+    earlier, rows, _ = two_outcomes(400)
+    assert set(pooled(earlier, rows * 2, 4).draw(earlier, rng("draw")).tolist()) == {0, 2}
+
+
+def test_pooled_trees_survive_their_arrays_and_refuse_nonsense():
+    earlier, rows, _ = two_outcomes(300)
+    forest = pooled(earlier, rows, 2)
+    arrays = forest.arrays()
+    again = PooledForest.from_arrays(arrays, columns=6, size=2)
+    assert np.array_equal(again.draw(earlier, rng("draw")), forest.draw(earlier, rng("draw")))
+    for power in (np.array([np.nan]), np.array([0.0]), np.array([9.0]), np.array([2]), np.array([2.0, 2.0])):
+        with pytest.raises(ValueError, match="power"):
+            PooledForest.from_arrays(arrays | {"power": power}, columns=6, size=2)
+    with pytest.raises(ValueError, match="so many states"):
+        PooledForest.from_arrays(arrays, columns=6, size=10_000)
+
+
+def test_only_a_small_tables_target_is_pooled(make_table, made_schema, made, monkeypatch):
+    def pools(model: TreesSynthesizer) -> list[str]:
+        return [name for name, f in zip(model._order, model._forests, strict=True) if isinstance(f, PooledForest)]
+
+    assert pools(made[1]) == ["default"]
+    table = make_table(300)
+    number = TreesSynthesizer(TreesSettings(trees=1)).fit(table, made_schema.with_target("income"), seed=1)
+    monkeypatch.setattr(trees, "LARGE_ROWS", 200)
+    large = TreesSynthesizer(TreesSettings(trees=1)).fit(table, made_schema, seed=1)
+    assert pools(number) == pools(large) == []
+
+
 # --- The model file -------------------------------------------------------------------------------------------------
 
 
@@ -433,10 +524,14 @@ def test_sampling_needs_numpy_alone(made, tmp_path):
 # --- The dial k ---
 
 
+def counted(model: TreesSynthesizer) -> list[Forest]:
+    return [forest.forest if isinstance(forest, PooledForest) else forest for forest in model._forests]
+
+
 def test_k_people_stand_behind_every_state_and_every_leaf(make_table, made_schema):
     for k in (3, 40):
         model = TreesSynthesizer(TreesSettings(k=k, trees=2)).fit(make_table(2_000), made_schema, seed=1)
-        for states, forest in zip(model._states, model._forests, strict=True):
+        for states, forest in zip(model._states, counted(model), strict=True):
             assert np.diff(forest.before[forest.start]).min() >= k
             held = np.bincount(forest.state, np.diff(forest.before), states.size)
             assert held[held > 0].min() >= k * len(forest.root)  # Each tree counts all rows.
@@ -449,7 +544,7 @@ def test_people_of_many_rows_count_once(make_table, made_schema):
     table = table.set_column(table.column_names.index("id"), "id", owner)
     model = TreesSynthesizer(TreesSettings(k=5, trees=1)).fit(table, schema, seed=1)
     # Any 17 rows belong to five people, if nobody has more than four.
-    assert min(np.diff(forest.before[forest.start]).min() for forest in model._forests) >= 17
+    assert min(np.diff(forest.before[forest.start]).min() for forest in counted(model)) >= 17
 
 
 def test_a_table_of_fewer_than_k_people_is_refused(make_table, made_schema):
@@ -461,10 +556,10 @@ def test_a_table_of_fewer_than_k_people_is_refused(make_table, made_schema):
 def test_small_tables_have_larger_leaves_unless_told(make_table, made_schema, made):
     def leaf(rows: int, **given: int) -> int:
         model = TreesSynthesizer(TreesSettings(trees=1, **given)).fit(make_table(rows), made_schema, seed=1)
-        return int(np.diff(model._forests[-1].before[model._forests[-1].start]).min())
+        return min(int(np.diff(f.before[f.start]).min()) for f in model._forests if isinstance(f, Forest))
 
     assert leaf(700) >= 27
-    assert leaf(700, target_leaf_rows=12) < 27
+    assert leaf(700, leaf_rows=12, few_values_leaf_rows=12) < 27
 
 
 # --- The order, and large tables ------------------------------------------------------------------------------------
@@ -499,20 +594,20 @@ def test_a_wide_table_asks_the_columns_associated_most(monkeypatch):
     model = TreesSynthesizer(TreesSettings(trees=1)).fit(
         pa.table(dict(zip(names, values.T, strict=True))), schema, seed=1
     )
-    asked = [set(forest.parent.tolist()) - {-1} for forest in model._forests]
+    asked = [set(forest.parent.tolist()) - {-1} for forest in counted(model)]
     assert set(model._order[:3]) == {"c0", "c1", "c2"}
     assert all(len(columns) <= 2 for columns in asked)
 
 
 def test_a_large_table_is_learned_from_a_part_of_it(make_table, made_schema):
     model = TreesSynthesizer(TreesSettings(trees=1, max_rows=1_000)).fit(make_table(3_000), made_schema, seed=1)
-    assert {int(forest.before[-1]) for forest in model._forests} == {1_000}
+    assert {int(forest.before[-1]) // len(forest.root) for forest in counted(model)} == {1_000}
 
 
 def test_large_leaves_make_a_small_model(make_table, made_schema, made):
     coarse = TreesSettings(leaf_rows=200, few_values_leaf_rows=200, target_leaf_rows=200)
     small = TreesSynthesizer(coarse).fit(make_table(3_000), made_schema, seed=1)
-    assert sum(len(f.start) for f in small._forests) * 4 < sum(len(f.start) for f in made[1]._forests)
+    assert sum(len(f.start) for f in counted(small)) * 4 < sum(len(f.start) for f in counted(made[1]))
 
 
 # --- Statistics -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from synthcredit import errors
 from synthcredit.answers import reason_for
 from synthcredit.aws import runtime  # noqa: F401 - the image imports it, and its tracer opens a socket, which no test may
 from synthcredit.jobs.job import Job, job_id_for, now
-from synthcredit.jobs.placement import SAGEMAKER_LIMIT, Limits, Where
+from synthcredit.jobs.placement import SAGEMAKER_LIMIT, Limits, Where, training_limit
 from synthcredit.jobs.planning import cut_into_shards
 from synthcredit.jobs.request import MAX_ROWS, DatasetSource, JobRequest
 from synthcredit.randomness import BLOCK_ROWS
@@ -30,6 +30,7 @@ from synthcredit.randomness import BLOCK_ROWS
 Document = dict[str, Any]
 
 JOB = job_id_for("caller", "key")
+SPOT_WAIT = 86_400
 PAYLOAD_LIMIT = 262_144
 """Bytes of what a state takes or gives: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html."""
 SUBSTITUTED = {
@@ -38,6 +39,7 @@ SUBSTITUTED = {
     "KeyArn": "arn:aws:kms:eu-west-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
     "SigningKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/89abcdef-4567-cdef-0123-456789abcdef",
     "TrainingInstanceType": "ml.m5.xlarge",
+    "SpotTraining": "no",
     "ProcessingInstanceType": "ml.m5.xlarge",
     "LakeBucket": "synthcredit-lake-0123456789ab",
     "InboxBucket": "synthcredit-inbox-0123456789ab",
@@ -64,10 +66,10 @@ OWN_ERRORS = {
 }
 
 
-def rendered() -> Document:
+def rendered(**changes: str) -> Document:
     """The machine with every substitution filled in."""
     text = MACHINE.read_text(encoding="utf-8")
-    for name, value in SUBSTITUTED.items():
+    for name, value in (SUBSTITUTED | changes).items():
         text = text.replace(f"${{{name}}}", value)
     return load_machine(text)
 
@@ -90,12 +92,15 @@ def planned(
     shards = [0, 1, 2] if generate == "lambda" else []
     instances = 2 if generate == "lambda" else 4
     places = {"train": train, "generate": generate, "assess": assess, "publish": publish}
-    return {"job_id": JOB, **places, "shards": shards, "instances": instances}
+    limits = {"train_seconds": training_limit({}), "trainings": 1}
+    return {"job_id": JOB, **places, "shards": shards, "instances": instances, **limits}
 
 
 def states_of(name: str, **more: Any) -> Document:
     """What `$states` is in a state, from the richest input that reaches it."""
     data: Document = {"job_id": JOB} if name in ("Claim", "Plan") else planned()
+    if name == "WasTrainingKilled":
+        data["error"] = {"Error": "States.TaskFailed", "Cause": json.dumps({"FailureReason": "exit code: 137"})}
     if name in ("Fail", "Failed"):
         data = {"job_id": JOB, "error": {"Error": "GateNotMetError", "Cause": "{}"}}
     if name == "Generate":
@@ -243,6 +248,8 @@ class TestTasks:
     def test_catch_leads_to_fail(self, name):
         catching = STATES[name]["Type"] in ("Task", "Map") and name != "Fail"
         ways = [(one["ErrorEquals"], one["Next"]) for one in STATES[name].get("Catch", [])]
+        if name == "TrainOnSageMaker":
+            assert ways.pop(0) == (["States.TaskFailed"], "WasTrainingKilled")
         assert ways == ([(["States.ALL"], "Fail")] if catching else [])
 
     @pytest.mark.parametrize("name", ON_LAMBDA)
@@ -254,9 +261,29 @@ class TestTasks:
     @pytest.mark.parametrize("name", ON_SAGEMAKER)
     def test_sagemaker_ends_before_its_state_gives_up(self, name):
         kind = "training" if name == "TrainOnSageMaker" else "processing"
-        limit = ON_SAGEMAKER[name]["Arguments"]["StoppingCondition"]["MaxRuntimeInSeconds"]
-        assert limit == SAGEMAKER_LIMIT[kind]
-        assert ON_SAGEMAKER[name]["TimeoutSeconds"] > limit
+        condition = request_of(name)["StoppingCondition"]
+        assert condition == {"MaxRuntimeInSeconds": SAGEMAKER_LIMIT[kind]}
+        wait = SPOT_WAIT if kind == "training" else 0
+        assert ON_SAGEMAKER[name]["TimeoutSeconds"] > SAGEMAKER_LIMIT[kind] + wait
+
+    def test_a_training_ends_when_its_budget_says(self):
+        budget = training_limit({"max_minutes": 30})
+        states = states_of("TrainOnSageMaker")
+        states["input"]["train_seconds"] = budget
+        asked = filled(ON_SAGEMAKER["TrainOnSageMaker"]["Arguments"], states)
+        assert asked["StoppingCondition"] == {"MaxRuntimeInSeconds": budget}
+        assert 30 * 60 < budget < SAGEMAKER_LIMIT["training"]
+
+    def test_a_machine_at_spot_price_is_waited_for(self):
+        arguments = rendered(SpotTraining="yes")["States"]["TrainOnSageMaker"]["Arguments"]
+        asked = filled(arguments, states_of("TrainOnSageMaker"))
+        assert asked["EnableManagedSpotTraining"] is True
+        assert asked["StoppingCondition"] == {
+            "MaxRuntimeInSeconds": SAGEMAKER_LIMIT["training"],
+            "MaxWaitTimeInSeconds": SAGEMAKER_LIMIT["training"] + SPOT_WAIT,
+        }
+        assert ParamValidator().validate(asked, shape_of("TrainOnSageMaker")).generate_report() == ""
+        assert request_of("TrainOnSageMaker")["EnableManagedSpotTraining"] is False
 
     def test_every_step_has_its_state_and_its_function(self):
         verbs = {path.stem for path in (ROOT / "layers/synthcredit/synthcredit/steps").glob("*.py")}
@@ -294,7 +321,9 @@ class TestExpressions:
         result = {"Payload": {"job_id": JOB}}
         output = {"Error": "GateNotMetError", "Cause": "{}"}
         value = evaluate(expression, states_of(name, result=result, errorOutput=output))
-        if "input.train" in expression or " = '" in expression:
+        if "$merge" in expression:
+            assert isinstance(value, dict)
+        elif "$contains" in expression or " = '" in expression:
             assert isinstance(value, bool)
         elif expression.endswith(("input %}", "Payload %}", "errorOutput %}", "input.error %}")):
             assert isinstance(value, dict)
@@ -323,9 +352,9 @@ class TestExpressions:
 SAGEMAKER = botocore.session.get_session().get_service_model("sagemaker")
 
 
-def request_of(name: str, redrive: int | None = 0, retry: int = 0, instances: int = 4) -> Document:
+def request_of(name: str, redrive: int | None = 0, retry: int = 0, instances: int = 4, trainings: int = 1) -> Document:
     states = states_of(name)
-    states["input"] = planned(generate="sagemaker") | {"instances": instances}
+    states["input"] = planned(generate="sagemaker") | {"instances": instances, "trainings": trainings}
     states["context"]["Execution"] = {"Name": JOB} | ({} if redrive is None else {"RedriveCount": redrive})
     states["context"]["State"]["RetryCount"] = retry
     return filled(ON_SAGEMAKER[name]["Arguments"], states)
@@ -371,7 +400,13 @@ class TestSageMaker:
 
     @pytest.mark.parametrize("name", ON_SAGEMAKER)
     def test_names_are_short_and_never_come_twice(self, name):
-        names = [request_of(name, redrive, retry)[name_field(name)] for redrive in range(3) for retry in range(12)]
+        trainings = range(1, 4) if name == "TrainOnSageMaker" else (1,)
+        names = [
+            request_of(name, redrive, retry, trainings=training)[name_field(name)]
+            for training in trainings
+            for redrive in range(3)
+            for retry in range(12)
+        ]
         assert len(set(names)) == len(names)
         assert all(len(one) < 63 for one in names)
         assert request_of(name, None)[name_field(name)] == request_of(name, 0)[name_field(name)]
@@ -560,6 +595,27 @@ class TestWays:
         works = Works(planned(), {"Generate": [TaskError("Runtime.ExitError")]})
         assert Machine(RENDERED, works).run({"job_id": JOB}) == {"job_id": JOB}
         assert [shard["shard"] for shard in works.payloads("Generate")] == [0, 0, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("reason", "trainings"),
+        [("AlgorithmError: , exit code: 137", 3), ("InternalServerError: try again", 3), ("exit code: 1", 1)],
+        ids=["killed", "lost", "failed by itself"],
+    )
+    def test_a_killed_training_is_started_again_and_one_that_fails_is_not(self, reason, trainings):
+        cause = json.dumps({"TrainingJobStatus": "Failed", "FailureReason": reason})
+        errors_ = [TaskError("States.TaskFailed", cause) for _ in range(9)]
+        works = Works(planned("sagemaker"), {"TrainOnSageMaker": errors_})
+        with pytest.raises(TaskError, match=r"States\.TaskFailed"):
+            Machine(RENDERED, works).run({"job_id": JOB})
+        names = [call.arguments["TrainingJobName"] for call in works.calls if call.state == "TrainOnSageMaker"]
+        assert len(names) == len(set(names)) == trainings
+        assert works.payloads("Fail") == [{"job_id": JOB, "error": {"Error": "States.TaskFailed", "Cause": cause}}]
+
+    def test_a_training_that_was_killed_once_ends_well(self):
+        killed = TaskError("States.TaskFailed", json.dumps({"FailureReason": "AlgorithmError: , exit code: 137"}))
+        works = Works(planned("sagemaker"), {"TrainOnSageMaker": [killed]})
+        assert Machine(RENDERED, works).run({"job_id": JOB}) == {"job_id": JOB}
+        assert works.order.count("TrainOnSageMaker") == 2
 
     def test_what_no_catch_sees_ends_the_run(self):
         # The rule on the execution's end closes such a job: functions/close.

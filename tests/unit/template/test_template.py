@@ -27,6 +27,7 @@ from synthcredit.aws.settings import Settings
 from synthcredit.jobs.placement import Limits
 from synthcredit.jobs.prices import INSTANCES
 from synthcredit.jobs.request import JobRequest
+from synthcredit.steps import checkpoints
 from synthcredit.usecases.upload import UploadRequest
 
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "ap-southeast-2")
@@ -368,9 +369,20 @@ class TestRights:
     def test_who_takes_rows_away(self):
         closing = {f"{name}FunctionRole" for name in ("Api", "Fail", "Close")}
         assert who_may("s3:DeleteObject.*") == closing | {"SynthesisRole", "SageMakerRole"}
-        assert {place for role in who_may("s3:DeleteObject.*") for place in where(role, "s3:DeleteObject.*")} == {
-            "${Lake.Arn}/jobs/*"
-        }
+        for role in who_may("s3:DeleteObject.*"):
+            trains = role in ("SynthesisRole", "SageMakerRole")
+            checkpoints = {"${Lake.Arn}/training/*"} if trains else set()
+            assert where(role, "s3:DeleteObject.*") == {"${Lake.Arn}/jobs/*"} | checkpoints
+
+    def test_who_sees_a_state_of_training(self):
+        for role in STATEMENTS:
+            seen = {place for place in where(role, "s3:(Get|Put)Object") if "training" in place}
+            assert seen == ({"${Lake.Arn}/training/*"} if role in ("SynthesisRole", "SageMakerRole") else set())
+
+    def test_an_abandoned_checkpoint_goes_when_the_code_says(self):
+        rules = RESOURCES["Lake"]["Properties"]["LifecycleConfiguration"]["Rules"]
+        (rule,) = [one for one in rules if one.get("Prefix") == checkpoints.PREFIX]
+        assert rule["ExpirationInDays"] == checkpoints.KEPT_DAYS
 
     def test_who_shows_rows(self):
         assert who_may("glue:(CreatePartition|BatchCreatePartition|CreateTable|UpdateTable)") == {

@@ -100,3 +100,11 @@ def test_settings_that_do_not_fit_are_refused(ask, desk):
     with pytest.raises(InvalidInputError) as caught:
         estimate(request, desk)
     assert [problem.field for problem in caught.value.problems] == ["synthesizer.epochs"]
+
+
+def test_a_model_to_continue_has_to_be_there_and_of_the_family(ask, desk, card):
+    with pytest.raises(NotFoundError, match=r"source\.continue_from: there is no model 'trees-x-0'"):
+        estimate(ask(source={"continue_from": "trees-x-0"}), desk)
+    assert estimate(ask(source={"continue_from": card.model_id}), desk).steps
+    with pytest.raises(InvalidInputError, match="is of family 'trees', and 'copula' is asked for"):
+        estimate(ask(source={"continue_from": card.model_id}, synthesizer={"name": "copula"}), desk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +73,10 @@ class S3Models:
         if not is_plain(model_id):
             return None
         return self._card(model_id, list(self._objects.entries(_key(model_id, ""))))
+
+    def alone(self, model_id: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002 - the port's
+        """Do not wait: every training here has a machine of its own."""
+        return nullcontext()
 
     @contextmanager
     def fetch(self, model_id: str) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,10 @@ import typer
 from pydantic import ValidationError
 
 from synthcredit import console
+from synthcredit.datasets import contradictions
+from synthcredit.datasets.constraints import without_kind
 from synthcredit.datasets.schema import DatasetSchema, TableSchema
-from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
+from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation, raise_all
 from synthcredit.evidence.limits import Profile
 from synthcredit.evidence.model import Level
 
@@ -79,6 +82,10 @@ Request = Annotated[Path | None, typer.Argument(help="A request as JSON, as the 
 Deliver = Annotated[
     list[str] | None, typer.Option("--deliver", help="A form: parquet, csv, json, jsonl; may be repeated.")
 ]
+ContinueFrom = Annotated[
+    str | None,
+    typer.Option("--continue-from", metavar="MODEL", help="Go on from a model of the same family and columns."),
+]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train even if a suitable model exists.")]
 
 
@@ -99,6 +106,7 @@ def request_body(
     max_tstr_loss: float | None,
     retrain: bool,
     conditions: dict[str, Any],
+    continue_from: str | None = None,
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
     if request is not None:
@@ -108,7 +116,8 @@ def request_body(
         return body
     body = {
         "source": {"kind": "dataset", "target": target, "reuse": not retrain}
-        | given(uri=path_of(data), holdout=path_of(holdout), schema=None if schema is None else read_json(schema)),
+        | given(uri=path_of(data), holdout=path_of(holdout), schema=None if schema is None else read_json(schema))
+        | given(continue_from=continue_from),
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
         "rows": rows,
         "seed": seed,
@@ -206,9 +215,23 @@ def read_schema(path: Path | None) -> TableSchema | None:
     if path is None:
         return None
     try:
-        return TableSchema.model_validate(read_json(path))
+        schema = TableSchema.model_validate(read_json(path))
     except ValidationError as error:
-        raise from_validation(error, str(path)) from None
+        raise _refused(error, path) from None
+    raise_all(contradictions.problems(schema, f"{path}.constraints"))
+    return schema
+
+
+def with_constraints(schema: TableSchema, path: Path) -> TableSchema:
+    """Return a schema with the constraints of a file, a list or ``{"constraints": [...]}``, in it."""
+    content = read_json(path)
+    listed = content.get("constraints") if isinstance(content, dict) else content
+    try:
+        found = TableSchema.model_validate(schema.model_dump() | {"constraints": listed})
+    except ValidationError as error:
+        raise _refused(error, path) from None
+    raise_all(contradictions.problems(found, f"{path}.constraints"))
+    return found
 
 
 def read_dataset_schema(path: Path | None) -> TableSchema | DatasetSchema | None:
@@ -219,9 +242,20 @@ def read_dataset_schema(path: Path | None) -> TableSchema | DatasetSchema | None
     if not isinstance(content, dict) or "tables" not in content:
         return read_schema(path)
     try:
-        return DatasetSchema.model_validate(content)
+        schema = DatasetSchema.model_validate(content)
     except ValidationError as error:
-        raise from_validation(error, str(path)) from None
+        raise _refused(error, path) from None
+    raise_all(
+        problem
+        for number, table in enumerate(schema.tables)
+        for problem in contradictions.problems(table, f"{path}.tables.{number}.constraints")
+    )
+    return schema
+
+
+def _refused(error: ValidationError, path: Path) -> InvalidInputError:
+    problems = from_validation(error, str(path)).problems
+    return InvalidInputError([replace(problem, field=without_kind(problem.field)) for problem in problems])
 
 
 def path_of(path: str | Path | None) -> str | None:

@@ -13,6 +13,7 @@ from synthcredit import console
 from synthcredit.cli.common import (
     AsJson,
     Balance,
+    ContinueFrom,
     Data,
     Deliver,
     EvidenceLevel,
@@ -75,6 +76,7 @@ def submit(
     evidence: EvidenceLevel = Level.STANDARD,
     max_tstr_loss: MaxTstrLoss = None,
     retrain: Retrain = False,
+    continue_from: ContinueFrom = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Submit only; do not wait for the end.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Run it anew, though it was submitted before.")] = False,
     key: Annotated[str | None, typer.Option("--key", help="The idempotency key; made from request and data.")] = None,
@@ -103,7 +105,7 @@ def submit(
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=gate_profile, evidence=evidence,
-            max_tstr_loss=max_tstr_loss, retrain=retrain,
+            max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         form = api.single_form(out_path)

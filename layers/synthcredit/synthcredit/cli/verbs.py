@@ -14,6 +14,7 @@ from synthcredit.cli.common import (
     Again,
     AsJson,
     Balance,
+    ContinueFrom,
     Data,
     Deliver,
     EvidenceLevel,
@@ -41,6 +42,7 @@ from synthcredit.cli.common import (
     read_schema,
     request_body,
     settings_of,
+    with_constraints,
 )
 from synthcredit.cli.stores import Reset, Store, To, Yes, fill, reach, show, shown_as_json
 from synthcredit.errors import InvalidInputError, Problem
@@ -67,6 +69,7 @@ def run(
     evidence: EvidenceLevel = Level.STANDARD,
     max_tstr_loss: MaxTstrLoss = None,
     retrain: Retrain = False,
+    continue_from: ContinueFrom = None,
     again: Again = False,
     workers: Workers = None,
     to: To = None,
@@ -95,7 +98,7 @@ def run(
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
-            max_tstr_loss=max_tstr_loss, retrain=retrain,
+            max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         store = Store(to, reset=reset, yes=yes)
@@ -180,11 +183,14 @@ def train(
     setting: Setting = None,
     holdout: Holdout = None,
     schema: SchemaFile = None,
+    continue_from: ContinueFrom = None,
     seed: Seed = 0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model and register it, with its card.
+
+    A training that was interrupted goes on when the same command is given again.
 
     Example:
 
@@ -201,6 +207,7 @@ def train(
                 settings=settings_of(setting),
                 holdout=holdout,
                 schema=read_schema(schema),
+                continue_from=continue_from,
                 seed=seed,
                 home=home,
                 progress=lambda done, message: listener("train", done, message),
@@ -275,20 +282,44 @@ def verify(
         console.out.print(f"Unchanged: {len(found.files)} checked. {signer}", soft_wrap=True)
 
 
-def schema(data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")], target: Target = None) -> None:
+def schema(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    target: Target = None,
+    suggest_constraints: Annotated[
+        bool,
+        typer.Option("--suggest-constraints", help="Print constraints that all rows keep instead: confirm them first."),
+    ] = False,
+    constraints: Annotated[
+        Path | None,
+        typer.Option("--constraints", help="Put these into the schema: what --suggest-constraints printed, edited."),
+    ] = None,
+) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
-    Example:
+    Constraints are suggested and never applied by themselves: look at each, delete what is no rule, and pass the rest.
+
+    For example:
 
       synthcredit schema applicants.csv --target default > schema.json
+
+      synthcredit schema applicants.csv --suggest-constraints > constraints.json
+
+      synthcredit schema applicants.csv --target default --constraints constraints.json > schema.json
     """
     with answering(False):
-        from synthcredit.datasets import detect
+        from synthcredit.datasets import detect, read, suggest
 
         detected = detect.detect_schema(data, target=target)
+        found = detected.schema if constraints is None else with_constraints(detected.schema, constraints)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
-        sys.stdout.write(detected.schema.model_dump_json(indent=1) + "\n")
+        if not suggest_constraints:
+            sys.stdout.write(found.model_dump_json(indent=1) + "\n")
+            return
+        suggested = suggest.suggest(read.read_table(data, found), found)
+        for number, one in enumerate(suggested):
+            console.err.print(f"constraints.{number}: {escape(one.says)}", soft_wrap=True)
+        console.print_json({"constraints": [one.constraint.model_dump(mode="json") for one in suggested]})
 
 
 def _run(

@@ -34,6 +34,14 @@ class StepFailure(_Answer):
     problems: tuple[dict[str, str], ...] = ()
 
 
+class StepProgress(_Answer):
+    """How far a long step is."""
+
+    step: str
+    done: float
+    remaining_seconds: float | None = None
+
+
 class JobStatus(_Answer):
     """Where a job stands."""
 
@@ -45,8 +53,14 @@ class JobStatus(_Answer):
     updated_at: datetime | None = None
     seconds: Annotated[dict[str, float], Field(description="Wall time by step that has ended.")] = {}
     placement: tuple[StepPlace, ...] = ()
+    progress: StepProgress | None = None
     failure: StepFailure | None = None
     results: dict[str, str] = {}
+
+    @property
+    def done(self) -> float | None:
+        """The fraction of the step that runs, None where nobody knows."""
+        return self.progress.done if self.progress is not None and self.progress.step == self.step else None
 
     def place_of(self, step: str) -> StepPlace | None:
         """Return where a step runs, or None where that is not known (yet)."""

@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Value = bool | int | float | str
+from synthcredit.datasets.constraints import Constraint
+from synthcredit.datasets.constraints import Value as Value
 
 
 class Kind(StrEnum):
@@ -70,6 +72,15 @@ _DTYPES: dict[Kind, tuple[Dtype, ...]] = {
     Kind.IDENTIFIER: (Dtype.STRING, Dtype.INT64),
     Kind.TEXT: (Dtype.STRING,),
 }
+_STORED: dict[Dtype, tuple[type, ...]] = {
+    Dtype.STRING: (str,),
+    Dtype.BOOL: (bool,),
+    Dtype.INT64: (int,),
+    Dtype.DOUBLE: (int, float),
+}
+"""What categories of each type are; other types have none."""
+MAX_FORMAT = 4_096
+"""Characters of an identifier, at most: a schema may be hostile, and every row has one."""
 
 
 class Column(BaseModel):
@@ -132,6 +143,11 @@ class Column(BaseModel):
             raise ValueError(f"column '{self.name}' is {what}, so its dtype must be {' or '.join(allowed)}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"column '{self.name}' has a minimum above its maximum")
+        if not all(isinstance(category, _STORED.get(self.dtype, ())) for category in self.categories or ()):
+            raise ValueError(f"column '{self.name}' has categories that are not {self.dtype}")
+        widths = map(int, re.findall(r"\{:0?(\d{1,9})", self.format or ""))
+        if len(self.format or "") > MAX_FORMAT or any(width > MAX_FORMAT for width in widths):
+            raise ValueError(f"column '{self.name}' has a format of more than {MAX_FORMAT} characters")
         return self
 
 
@@ -148,6 +164,11 @@ class TableSchema(BaseModel):
         Field(description="The column that tells whose row it is, where one customer has several rows."),
     ] = None
     target: Annotated[str | None, Field(description="The outcome that models of the data predict.")] = None
+    # Left out where there are none, so that schemas, model ids and signatures from before them stay what they were.
+    constraints: Annotated[
+        tuple[Constraint, ...],
+        Field(max_length=200, exclude_if=lambda value: not value, description="What must hold in every row."),
+    ] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -265,6 +286,28 @@ class DatasetSchema(BaseModel):
             placed += ready
             waiting = [table for table in waiting if table not in ready]
         return tuple(placed)
+
+
+def as_number(value: Value, column: Column) -> float:
+    """Return a value of a numeric or datetime column as models have it: dates and times are seconds.
+
+    Raises
+    ------
+    ValueError, TypeError, OverflowError
+        It is none.
+    """
+    if isinstance(value, bool):
+        raise TypeError("a truth value is no number")
+    if column.kind is not Kind.DATETIME or isinstance(value, int | float):
+        return float(value)
+    if column.dtype is Dtype.TIME:
+        parsed = time.fromisoformat(value)
+        return parsed.hour * 3600.0 + parsed.minute * 60.0 + parsed.second + parsed.microsecond / 1e6
+    if column.dtype is Dtype.DATE:
+        return datetime.combine(date.fromisoformat(value), time(), UTC).timestamp()
+    moment = datetime.fromisoformat(value)
+    # Stored times have no zone: they are taken for UTC, and what says its zone is brought there.
+    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
 
 
 def storage_name(name: str) -> str:

@@ -17,6 +17,7 @@ from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence import (
     attacks,
     challengers,
+    constraints,
     coverage,
     credit,
     credit_panels,
@@ -112,6 +113,7 @@ def assess(
     real = _compared(train, holdout, schema, steering, seed)
     checks = validity.check(synthetic, real.train, schema, docs=data_docs)
     progress(0.25, "comparing columns and pairs of columns")
+    checks = (*checks, *constraints.check(synthetic, train, schema))
     made = encode(synthetic, schema)
     if steering:
         checks = (*checks, *steered.check(made, steering, schema, whole=synthetic.num_rows == rows_released))

@@ -212,7 +212,7 @@ def _chances(forest: Forest, earlier: Codes, state: Codes, size: int) -> Matrix:
     entries, counts = leaves * size + forest.state, np.diff(forest.before)
     total = np.zeros(len(state))
     for root in forest.root:
-        leaf = forest._leaves(earlier, np.full(len(state), root, dtype=np.int32)).astype(np.int64)
+        leaf = forest.leaves(earlier, np.full(len(state), root, dtype=np.int32)).astype(np.int64)
         wanted = leaf * size + state
         at = np.minimum(np.searchsorted(entries, wanted), len(entries) - 1)
         rows = forest.before[forest.start[leaf + 1]] - forest.before[forest.start[leaf]]

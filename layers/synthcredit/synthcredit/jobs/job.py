@@ -38,6 +38,17 @@ class Failure(BaseModel):
     problems: tuple[dict[str, str], ...]
 
 
+class Headway(BaseModel):
+    """How far the step that runs is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    step: str
+    done: Annotated[float, Field(ge=0, le=1, description="The fraction that is done.")]
+    remaining_seconds: Annotated[float | None, Field(ge=0, description="None where that cannot be told yet.")] = None
+    at: Annotated[datetime, Field(description="When it was so.")]
+
+
 class Job(BaseModel):
     """One request on its way."""
 
@@ -52,6 +63,7 @@ class Job(BaseModel):
     updated_at: datetime
     seconds: Annotated[dict[str, float], Field(description="Wall time by step.")] = {}
     placement: Annotated[tuple[Placement, ...], Field(description="Where each step runs, and why there.")] = ()
+    progress: Annotated[Headway | None, Field(description="How far a long step is while it runs.")] = None
     failure: Annotated[Failure | None, Field(description="Why it failed, or why the last attempt of a step did.")] = (
         None
     )
@@ -61,6 +73,15 @@ class Job(BaseModel):
 def job_id_for(caller: str, key: str) -> str:
     """Return the id of the job that a caller's idempotency key stands for: 24 hex characters."""
     return hashlib.sha256(f"{caller}\0{key}".encode()).hexdigest()[:24]
+
+
+def in_words(seconds: float) -> str:
+    """Return a time that is left as people say it: ``40 s left``, ``12 min left``, ``3.5 h left``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min left"
+    return f"{seconds / 3600:.1f} h left"
 
 
 def now() -> datetime:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,6 +55,10 @@ SAGEMAKER_LIMIT: dict[Kind, float] = {"training": 172_800.0, "processing": 86_40
 """Seconds after which the state machine has SageMaker stop a job."""
 DOUBT = 2.0
 """An estimate may be wrong by this factor, so what has to end in time gets that much more of it."""
+TRAINING_MARGIN = 1800.0
+"""Seconds beside the minutes that a training is allowed, until SageMaker stops it."""
+LAMBDA_MARGIN = 60.0
+"""Seconds of a call beside those that a training is allowed."""
 WAITING_USD_HOUR = 1.0
 """What an hour of waiting is worth: it decides between cheap and soon."""
 
@@ -142,6 +146,7 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
         No place can do a step, or the job would cost too much; everything found is said at once.
     """
     raise_all(_unknown_instances(limits))
+    raise_all(over_budget(size, VCPU_SPEED))
     works = {
         "train": speeds.training(size),
         "generate": speeds.generating(size),
@@ -162,6 +167,44 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
     # Several steps may lack the same machine.
     raise_all(dict.fromkeys(problems))
     return tuple(placements)
+
+
+def over_budget(size: Size, speed: float = 1.0) -> Iterator[Problem]:
+    """Yield what a training cannot keep to of the time and memory that its settings allow.
+
+    Parameters
+    ----------
+    size
+        What decides how much work it is.
+    speed
+        Of the core that trains; 1 is the one that was measured.
+    """
+    least = speeds.least_training(size)
+    minutes, memory = size.settings.get("max_minutes"), size.settings.get("max_memory_mb")
+    # Only what is out of reach even where the estimate is too high by all that it may be.
+    if size.train and minutes is not None and least.seconds / speed / DOUBT > 60.0 * float(minutes):
+        yield Problem(
+            "synthesizer.max_minutes",
+            f"only to get ready to train takes about {_span(least.seconds / speed)}, and {minutes:g} min are allowed",
+            "Allow more minutes, or give fewer rows or columns.",
+        )
+    if size.train and memory is not None and least.memory_mb / DOUBT > float(memory):
+        yield Problem(
+            "synthesizer.max_memory_mb",
+            f"to train needs about {_gigabytes(least.memory_mb)} of memory, and {_gigabytes(memory)} are allowed",
+            "Allow more memory, or give fewer rows or columns.",
+        )
+
+
+def training_limit(settings: Mapping[str, Any]) -> int:
+    """Return the seconds after which SageMaker is to stop a training: those that its settings allow, and some more.
+
+    The family ends by itself when its minutes are over, and then has to calibrate, save and register; the rows have
+    to be read before. SageMaker's clock also runs then.
+    """
+    minutes = settings.get("max_minutes")
+    most = SAGEMAKER_LIMIT["training"]
+    return int(most if minutes is None else min(most, math.ceil(60.0 * float(minutes) * DOUBT + TRAINING_MARGIN)))
 
 
 def kind_of(step: str) -> Kind:
@@ -204,7 +247,7 @@ def _place(step: str, work: Work, parts: int, limits: Limits, quotas: Quotas) ->
 
 
 def _on_lambda(work: Work, parts: int, limits: Limits) -> _Offer:
-    seconds = work.seconds / _lambda_speed(limits)
+    seconds = work.wall(_lambda_speed(limits))
     at_once = min(parts, limits.lambda_concurrency)
     billed = parts * seconds + at_once * LAMBDA_START
     disk_gb = max(0, limits.lambda_disk_mb - prices.LAMBDA_FREE_DISK_MB) / 1024
@@ -224,8 +267,10 @@ def _lambda_speed(limits: Limits) -> float:
 
 def _obstacle(work: Work, limits: Limits) -> str | None:
     """Say why Lambda cannot do a piece of work, or None where it can."""
-    seconds = work.seconds / _lambda_speed(limits)
-    if DOUBT * seconds > limits.lambda_seconds:
+    speed = _lambda_speed(limits)
+    seconds = work.wall(speed)
+    # What ends by itself needs no more time than that, and some to read and to save.
+    if min(DOUBT * work.seconds / speed, work.most_seconds + LAMBDA_MARGIN) > limits.lambda_seconds:
         return f"{_span(seconds)} of work may not end within the {_span(limits.lambda_seconds)} of a Lambda call"
     if work.memory_mb > limits.lambda_memory_mb:
         return f"it needs {_gigabytes(work.memory_mb)} of memory and Lambda has {_gigabytes(limits.lambda_memory_mb)}"
@@ -239,7 +284,7 @@ def _on_sagemaker(work: Work, parts: int, kind: Kind, machines: int, limits: Lim
     instance = prices.INSTANCES[limits.instance(kind)]
     hour = instance.usd_hour + limits.volume_gb * prices.VOLUME_GB_HOUR
     for count in range(1, min(machines, parts) + 1):
-        busy = math.ceil(parts / (count * instance.vcpus)) * work.seconds / VCPU_SPEED
+        busy = math.ceil(parts / (count * instance.vcpus)) * work.wall(VCPU_SPEED)
         cost = count * hour * (busy + SAGEMAKER_BILLED_START) / 3600
         yield _Offer(Where.SAGEMAKER, count, SAGEMAKER_START[kind] + busy, cost)
 

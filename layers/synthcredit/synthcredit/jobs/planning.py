@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthcredit.datasets.contradictions import unique_learned
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
+from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.jobs.placement import Placement
 from synthcredit.synthesizers.card import ModelCard
 from synthcredit.synthesizers.conditions import Steering
@@ -36,13 +38,43 @@ class Training(_Model):
     synthesizer: str
     settings: dict[str, Any]
     seed: int
+    continued_from: Annotated[str | None, Field(description="The model that is continued; none starts anew.")] = None
 
     @property
     def model_id(self) -> str:
         """A readable name and 12 hex characters of the hash of everything that makes the model."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"data_uri"})
+        left_out = {"data_uri"} | ({"continued_from"} if self.continued_from is None else set())
+        content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{self.synthesizer}-{self.dataset}-{digest[:12]}"
+
+
+def training_of(card: ModelCard) -> Training:
+    """Return what a model was made from, as its card has it."""
+    return Training(
+        dataset=card.dataset,
+        data_uri=card.data_uri,
+        data_hash=card.data_hash,
+        table_schema=card.table_schema,
+        split=card.split,
+        synthesizer=card.synthesizer,
+        settings=card.settings,
+        seed=card.seed,
+        continued_from=card.continued_from,
+    )
+
+
+CONTINUE_FIELD = "source.continue_from"
+
+
+def other_family(card: ModelCard, name: str) -> Iterator[Problem]:
+    """Yield what is wrong where a model is to be continued as one of another family."""
+    if card.synthesizer != name:
+        yield Problem(
+            CONTINUE_FIELD,
+            f"model '{card.model_id}' is of family '{card.synthesizer}', and '{name}' is asked for",
+            f"Ask for the synthesizer '{card.synthesizer}', or train a new model.",
+        )
 
 
 class Shard(_Model):
@@ -89,14 +121,37 @@ def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
     )
 
 
+def shards_for(rows: int, schema: TableSchema | None, block_rows: int) -> tuple[Shard, ...]:
+    """Cut a generation into shards; where learned columns are to be unique, all rows are one shard.
+
+    Raises
+    ------
+    InvalidInputError
+        Such columns, and more rows than one shard has.
+    """
+    unique = () if schema is None else unique_learned(schema)
+    most = MAX_SHARD_BLOCKS * block_rows
+    if unique and rows > most:
+        raise InvalidInputError(
+            Problem(
+                "rows",
+                f"{rows:,} are asked for, and the schema wants {', '.join(map(repr, unique))} unique, which is kept "
+                f"within one shard only, of {most:,} rows at most",
+                "Ask for fewer rows, or drop the constraint: identifiers are unique in any number of rows.",
+            )
+        )
+    return (Shard(number=0, first_row=0, rows=rows),) if unique else cut_into_shards(rows, block_rows)
+
+
 def choose_model(
     training: Training, cards: Iterable[ModelCard], *, asked: Mapping[str, Any], reuse: bool
 ) -> tuple[ModelCard | None, str]:
     """Look for a model that suits a training.
 
     Suitable is a model of the same synthesizer, with the settings that were asked for, fitted on the same data under
-    the same schema and split, that has not expired. Where no settings were asked for, any will do: whoever leaves
-    them to us wants the model that there is. The seed may differ: it is a choice of noise, not of data.
+    the same schema and split, continued from the same model if from any, that has not expired. Where no settings were
+    asked for, any will do: whoever leaves them to us wants the model that there is. The seed may differ: it is a choice
+    of noise, not of data.
 
     Parameters
     ----------
@@ -134,5 +189,6 @@ def _suits(card: ModelCard, training: Training, asked: Mapping[str, Any]) -> boo
         and card.table_schema == training.table_schema
         and card.data_hash == training.data_hash
         and card.split.hash == training.split.hash
+        and card.continued_from == training.continued_from
         and all(card.settings.get(name) == training.settings[name] for name in asked)
     )

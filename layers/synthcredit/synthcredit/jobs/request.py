@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from synthcredit.datasets import constraints, contradictions
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate
@@ -50,6 +51,10 @@ class DatasetSource(_Model):
         Field(alias="schema", description="The schema to read the data by; detected where none is given."),
     ] = None
     reuse: Annotated[bool, Field(description="Use a suitable model if there is one.")] = True
+    continue_from: Annotated[
+        str | None,
+        Field(min_length=1, description="A model of the same family and columns to continue from on these rows."),
+    ] = None
 
 
 class ModelSource(_Model):
@@ -166,6 +171,8 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
         problems += [
             replace(problem, field=_without_kind(problem.field)) for problem in from_validation(error).problems
         ]
+    if request is not None:
+        problems += _constraint_problems(request)
     problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
     if problems or request is None:
         raise InvalidInputError(problems)
@@ -174,7 +181,15 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
 
 def _without_kind(field: str) -> str:
     # pydantic puts the kind into the path: source.dataset.uri is source.uri to whoever wrote the request.
-    return re.sub(r"^source\.(dataset|model)\.", "source.", field)
+    return constraints.without_kind(re.sub(r"^source\.(dataset|model)\.", "source.", field))
+
+
+def _constraint_problems(request: JobRequest) -> list[Problem]:
+    schema = request.source.table_schema if isinstance(request.source, DatasetSource) else None
+    if schema is None:
+        return []
+    field = "source.schema.constraints"
+    return contradictions.problems(schema, field) or list(contradictions.too_many(schema, request.rows, field))
 
 
 def _loaded(content: str | bytes) -> dict[str, Any]:

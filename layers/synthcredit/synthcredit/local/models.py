@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from synthcredit.local.storage import refusals, write_whole
 from synthcredit.synthesizers.card import ModelCard
@@ -19,6 +19,8 @@ from synthcredit.synthesizers.shipped import (
     read_card,
     require_same,
 )
+
+_LOOK_SECONDS = 1.0
 
 
 class FolderModels:
@@ -43,6 +45,25 @@ class FolderModels:
             if is_plain(model_id) and path.is_file():
                 return _read(path)
         return None
+
+    @contextmanager
+    def alone(self, model_id: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """Train a model while no other process does; the lock of a process that is killed is free."""
+        if not is_plain(model_id):
+            raise no_such_model(model_id)
+        folder = self.root / ".training"
+        with refusals(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{model_id}.lock")
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=_LOOK_SECONDS)
+            except Timeout:
+                waiting()
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def fetch(self, model_id: str) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from synthcredit.jobs.job import Job, State
 from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import JobRequest
 from synthcredit.local.storage import refusals, require_writable, storage_error
+from synthcredit.local.sweep import sweep
 from synthcredit.local.world import open_world
 from synthcredit.ports import World
 from synthcredit.steps.files import job_key, job_prefix
@@ -80,6 +81,7 @@ class Workflow:
         # Now, not after the work: a place that cannot be written to.
         require_writable(self.home)
         require_writable(self.out)
+        sweep(self.home)
         job, new = claim(request, self.world, caller=caller, key=key)
         with self._alone(job.job_id):
             if not new:

@@ -24,9 +24,10 @@ from synthcredit.jobs.planning import Plan
 from synthcredit.packages import versions
 from synthcredit.ports import World
 from synthcredit.randomness import BLOCK_ROWS, generator
+from synthcredit.steps.continuing import require_unseen
 from synthcredit.steps.files import job_key, read_document, write_document
 from synthcredit.steps.generate import ShardResult, result_key
-from synthcredit.steps.plan import read_sides
+from synthcredit.steps.sides import read_sides
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.fitting import Progress, silent
@@ -52,6 +53,7 @@ def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
         if plan.training.split.rule is Rule.GIVEN:
             # A holdout that we cut ourselves has none of the rows that train.
             require_disjoint(train, holdout, schema)
+        unread = require_unseen(plan.training, holdout, world)
         shards = [read_document(world.objects, result_key(job_id, shard.number), ShardResult) for shard in plan.shards]
         released = sum(shard.rows for shard in shards)
         synthetic, again, notes = _proof(job, plan, world, shards, train.num_rows)
@@ -62,7 +64,7 @@ def assess(job_id: str, world: World, progress: Progress = silent) -> Evidence:
                 level=job.request.evidence, again=again, steering=plan.steering, data_docs=folder / "data_docs",
                 progress=progress,
             )  # fmt: skip
-            evidence = evidence.model_copy(update={"notes": (*notes, *evidence.notes)})
+            evidence = evidence.model_copy(update={"notes": (*notes, *unread, *evidence.notes)})
             write_report(
                 folder, evidence, judge(evidence, job.request.gate), _context(job, plan, world),
                 synthetic=synthetic, train=train, holdout=holdout, schema=schema,

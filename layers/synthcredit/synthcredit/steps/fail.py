@@ -37,7 +37,7 @@ def fail(job_id: str, error: SynthcreditError, world: World) -> Job:
     announce("JobStopped" if stopped else "JobFailed", job_id, failure, world)
     # Last: whoever is interrupted before it does all of it again.
     state = State.STOPPED if stopped else State.FAILED
-    closed = job.model_copy(update={"state": state, "updated_at": now(), "failure": failure})
+    closed = job.model_copy(update={"state": state, "progress": None, "updated_at": now(), "failure": failure})
     world.jobs.update(closed)
     return closed
 

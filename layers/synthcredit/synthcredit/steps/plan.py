@@ -10,21 +10,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from synthcredit.datasets import detect, read
+from synthcredit.datasets import contradictions, detect, read
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.datasets.split import Rule, Split, given_holdout, split_rows
-from synthcredit.errors import ConflictError, InvalidInputError, NotFoundError, Problem
+from synthcredit.datasets.source import open_source
+from synthcredit.datasets.split import Split, given_holdout, split_rows
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
-from synthcredit.jobs.placement import Kind, Limits, Placement, Where, kind_of, place, totals
-from synthcredit.jobs.planning import Plan, Training, choose_model, cut_into_shards
+from synthcredit.jobs.placement import Kind, Limits, Placement, Where, kind_of, over_budget, place, totals
+from synthcredit.jobs.planning import Plan, Shard, Training, choose_model, shards_for, training_of
 from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import World
 from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.steps.continuing import NOTICE, model_to_continue, reading_by
 from synthcredit.steps.files import job_key, read_document, write_document
+from synthcredit.steps.sides import read_sides
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers import registry
+from synthcredit.synthesizers import constrained, registry
 from synthcredit.synthesizers.card import ModelCard
 from synthcredit.synthesizers.codec import encode
 from synthcredit.synthesizers.conditioning import all_met, resolve
@@ -32,6 +35,7 @@ from synthcredit.synthesizers.conditions import Steering
 
 FEW_ROWS = 50
 """With fewer real rows that meet the conditions, nothing can be measured: `evidence.sides.MIN_ROWS`."""
+_CONSTRAINTS = "source.schema.constraints"
 BYTES_A_VALUE = 8
 """What one value takes at most on disk, on average, in compressed Parquet."""
 
@@ -69,6 +73,7 @@ def plan(job_id: str, world: World, limits: Limits | None = None, quotas: AskQuo
         else:
             made = _plan(job, world)
             _check_room(job.request, made, world)
+            raise_all(over_budget(size_of(job.request, made)) if limits is None else ())
             if limits is not None:
                 made = made.model_copy(update={"placement": _place(job.request, made, limits, quotas)})
             write_document(world.objects, key, made)
@@ -111,12 +116,12 @@ def _place(request: JobRequest, made: Plan, limits: Limits, quotas: AskQuota | N
 
 def _plan(job: Job, world: World) -> Plan:
     request = job.request
-    shards = cut_into_shards(request.rows, BLOCK_ROWS)
     if isinstance(request.source, ModelSource):
         card = _card(request.source.model_id, world)
         training = _training_of(card, request.source, world)
         reason = f"model {card.model_id} was asked for"
         steering, notices = _steering(request, training, world)
+        shards = _shards(request, training.table_schema)
         return Plan(
             training=training,
             model_id=card.model_id,
@@ -128,6 +133,7 @@ def _plan(job: Job, world: World) -> Plan:
         )
     training, notices = plan_training(request.source, request.synthesizer, request.seed, world)
     steering, seen = _steering(request, training, world)
+    shards = _shards(request, training.table_schema)
     asked = request.synthesizer.given
     found, reason = choose_model(training, world.models.all(), asked=asked, reuse=request.source.reuse)
     return Plan(
@@ -139,6 +145,11 @@ def _plan(job: Job, world: World) -> Plan:
         steering=steering,
         notices=(*notices, *seen),
     )
+
+
+def _shards(request: JobRequest, schema: TableSchema) -> tuple[Shard, ...]:
+    raise_all(contradictions.too_many(schema, request.rows, _CONSTRAINTS))
+    return shards_for(request.rows, schema, BLOCK_ROWS)
 
 
 def _steering(request: JobRequest, training: Training, world: World) -> tuple[Steering | None, tuple[str, ...]]:
@@ -172,14 +183,21 @@ def plan_training(
     Raises
     ------
     InvalidInputError
-        The data cannot be read or does not fit the schema or the target.
+        The data cannot be read or does not fit the schema, its constraints or the target, or the model that is to be
+        continued cannot.
     """
     settings = registry.settings_for(choice.name, choice.given)
+    continued = model_to_continue(source, choice, world)
     with ExitStack() as stack:
         data = stack.enter_context(world.objects.source(source.uri))
-        schema, notices = _schema(data, source)
+        # The rows of a model that is continued are read by its own schema: it knows no other values.
+        schema, notices = _schema(data, source) if continued is None else _schema_of(continued)
+        raise_all(contradictions.problems(schema, _CONSTRAINTS))
         holdout = stack.enter_context(world.objects.source(source.holdout)) if source.holdout else None
-        table = read.read_table(data, schema)
+        with reading_by(continued):
+            table = read.read_table(data, schema)
+        raise_all(constrained.unkept(table, schema, field=_CONSTRAINTS, places=open_source(data).places))
+        notices = (*notices, *constrained.notices(table, schema, constrained.fewest_people(settings)))
         training = Training(
             dataset=schema.name,
             data_uri=source.uri,
@@ -189,8 +207,13 @@ def plan_training(
             synthesizer=choice.name,
             settings=settings.model_dump(mode="json"),
             seed=seed,
+            continued_from=None if continued is None else continued.model_id,
         )
     return training, notices
+
+
+def _schema_of(card: ModelCard) -> tuple[TableSchema, tuple[str, ...]]:
+    return card.table_schema, (NOTICE.format(card.model_id),)
 
 
 def _schema(data: Path, source: DatasetSource) -> tuple[TableSchema, tuple[str, ...]]:
@@ -212,42 +235,6 @@ def _split(table: pa.Table, schema: TableSchema, source: DatasetSource, holdout:
     return given_holdout(table.num_rows, rows, uri=source.holdout, file_hash=file_hash(holdout))
 
 
-def read_sides(training: Training, world: World) -> tuple[pa.Table, pa.Table]:
-    """Read the real rows again, cut as they were for training.
-
-    Returns
-    -------
-    train, holdout
-
-    Raises
-    ------
-    ConflictError
-        The data is no longer what the model was trained on, so that no holdout of it is known.
-    """
-    with world.objects.source(training.data_uri) as data:
-        _require_same(file_hash(data), training.data_hash, training.data_uri)
-        table = read.read_table(data, training.table_schema)
-    if training.split.rule is not Rule.GIVEN:
-        split, train, holdout = split_rows(table, training.split.customer)
-        _require_same(split.hash, training.split.hash, training.data_uri)
-        return train, holdout
-    assert training.split.holdout_uri is not None  # noqa: S101 - the split's own validator holds it
-    with world.objects.source(training.split.holdout_uri) as path:
-        _require_same(file_hash(path), training.split.hash, training.split.holdout_uri)
-        return table, read.read_table(path, training.table_schema)
-
-
-def _require_same(found: str, expected: str, uri: str) -> None:
-    if found != expected:
-        raise ConflictError(
-            Problem(
-                f"data {uri}",
-                "it has changed since the model was trained, so its holdout is no longer known",
-                "Give the file as it was, or train a new model on the new data.",
-            )
-        )
-
-
 def _card(model_id: str, world: World) -> ModelCard:
     card = world.models.find(model_id)
     if card is None:
@@ -258,16 +245,8 @@ def _card(model_id: str, world: World) -> ModelCard:
 
 
 def _training_of(card: ModelCard, source: ModelSource, world: World) -> Training:
-    training = Training(
-        dataset=card.dataset,
-        data_uri=source.uri or card.data_uri,
-        data_hash=card.data_hash,
-        table_schema=card.table_schema,
-        split=card.split.model_copy(update={"holdout_uri": source.holdout or card.split.holdout_uri}),
-        synthesizer=card.synthesizer,
-        settings=card.settings,
-        seed=card.seed,
-    )
+    split = card.split.model_copy(update={"holdout_uri": source.holdout or card.split.holdout_uri})
+    training = training_of(card).model_copy(update={"data_uri": source.uri or card.data_uri, "split": split})
     # Now rather than after an hour of generating: without the real rows nothing can be proven.
     read_sides(training, world)
     return training

@@ -39,7 +39,7 @@ def begin(world: World, job_id: str, name: str) -> Job:
         The job was stopped.
     """
     job = require_open(world, job_id)
-    running = job.model_copy(update={"state": State.RUNNING, "step": name, "updated_at": now()})
+    running = job.model_copy(update={"state": State.RUNNING, "step": name, "progress": None, "updated_at": now()})
     world.jobs.update(running)
     world.events.emit("JobProgressed", {"job_id": job_id, "step": name})
     log.info("%s: begins", name)
@@ -64,7 +64,12 @@ def require_open(world: World, job_id: str) -> Job:
 def end(world: World, job_id: str, name: str, seconds: float) -> None:
     """Note that a step is done, and how long it took."""
     job = world.jobs.get(job_id)
-    done = {"seconds": {**job.seconds, name: round(seconds, 3)}, "updated_at": now(), "failure": None}
+    done = {
+        "seconds": {**job.seconds, name: round(seconds, 3)},
+        "progress": None,
+        "updated_at": now(),
+        "failure": None,
+    }
     world.jobs.update(job.model_copy(update=done))
     log.info("%s: done in %.1f s", name, seconds)
 

@@ -27,6 +27,9 @@ class ModelCard(BaseModel):
     data_uri: Annotated[str, Field(description="Where the training data was read from.")]
     data_hash: Annotated[str, Field(description="SHA-256 of the training data file, in hex.")]
     split: Split
+    continued_from: Annotated[
+        str | None, Field(description="The model that it continues on these rows; that model's card has its own split.")
+    ] = None
     model_hash: Annotated[str, Field(description="SHA-256 of the model file, in hex.")]
     created_at: datetime
     expires_at: datetime | None = None
@@ -48,6 +51,9 @@ class ModelCard(BaseModel):
     def signed_content(self) -> bytes:
         """What a signature of the card is over: what does not change when rows are released."""
         passing = {"scores", "released", "signature"}
+        if self.continued_from is None:
+            # Not said either where it is not so: cards that were signed before there was this keep their signature.
+            passing.add("continued_from")
         return (self.model_dump_json(by_alias=True, exclude=passing) + "\n").encode()
 
     def expired(self, now: datetime | None = None) -> bool:

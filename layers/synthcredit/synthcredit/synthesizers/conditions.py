@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate, pairwise
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,7 +16,10 @@ class _Model(BaseModel):
 
 
 class Range(_Model):
-    """Numbers, dates or times from ``min`` to ``max``, both included; either may be open. Never missing."""
+    """Numbers, dates or times from ``min`` to ``max``, both included; either may be open. Never missing.
+
+    A day alone as ``max`` of a column of dates with times is that day's end.
+    """
 
     min: float | str | None = None
     max: float | str | None = None
@@ -90,10 +93,25 @@ class Quota(_Model):
     labels: tuple[str, ...]
 
     def counts(self, rows: int) -> list[int]:
-        """Return how many of the first ``rows`` rows of a dataset each group has: right within one."""
-        bounds = [0, *(math.floor(share * rows + 0.5) for share in accumulate(self.shares))]
-        bounds[-1] = rows
-        return [high - low for low, high in pairwise(bounds)]
+        """Return how many of the first ``rows`` rows of a dataset each group has.
+
+        Of two groups each has its share, rounded; of more, each is within two rows of its share. More rows never mean
+        fewer of a group, so that between any two places of a dataset there is a number of rows for each.
+        """
+        return _halved(self.shares, rows)
+
+
+def _halved(shares: Sequence[float], rows: int) -> list[int]:
+    """Cut groups in two of about equal share and round there, and so on in each half.
+
+    Rounding the running sum of shares instead would be within one row, but at times take one away from a group.
+    """
+    if len(shares) == 1:
+        return [rows]
+    total = sum(shares)
+    at = min(range(1, len(shares)), key=lambda cut: abs(sum(shares[:cut]) - total / 2))
+    left = min(rows, math.floor(sum(shares[:at]) / total * rows + 0.5))
+    return _halved(shares[:at], left) + _halved(shares[at:], rows - left)
 
 
 class Steering(_Model):

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import ThreadpoolController
 
-from synthcredit.datasets.schema import Column
+from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
+from synthcredit.synthesizers import copula_completion, people
 from synthcredit.synthesizers.copula_dependence import (
     Scores,
     latent_correlation,
@@ -39,7 +41,7 @@ from synthcredit.synthesizers.copula_margins import (
     learn_amount,
     learn_choice,
 )
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import CopulaSettings
@@ -92,21 +94,39 @@ class CopulaSynthesizer(Synthesizer):
     """Gaussian copula, one for each class of the target."""
 
     name: ClassVar[str] = "copula"
+    completes: ClassVar[bool] = True
     settings: CopulaSettings
 
     _specials: list[NDArray[np.float64]]
     _chances: NDArray[np.float64]
     _copulas: list[Copula]
+    _k_rows: int
+
+    @property
+    def givable(self) -> frozenset[str]:
+        """The target, where each of its classes has a copula of its own: the given class's is then drawn from."""
+        return frozenset() if self._own_classes() is None else frozenset({str(self.schema.target)})
+
+    def _own_classes(self) -> NDArray[np.int32] | None:
+        """Return the target's code in each copula, shape (copulas,); None where one has several, or there is none."""
+        names = [column.name for column in self.schema.learned]
+        target = self.schema.target
+        if target not in names or not self.schema[target].discrete:
+            return None
+        place = names.index(target) + sum(len(states) > 0 for states in self._specials[: names.index(target)])
+        margins = [copula.margins[place] for copula in self._copulas]
+        if any(len(margin.low) != 1 for margin in margins):
+            return None
+        return np.array([margin.low[0] for margin in margins], dtype=np.int32)
+
+    def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
+        self._k_rows = people.rows_behind(self.settings.k, table, schema)
+        yield from people.too_few(self.settings.k, self._k_rows, table)
 
     def _fit(self, features: Features, fitting: Fitting) -> None:
         seed, progress = fitting.seed, fitting.progress
-        k, bins = self.settings.k, self.settings.bins
+        k, bins = self._k_rows, self.settings.bins
         found, self._specials = latents(features, self.schema, k)
-        rows = len(found[0])
-        if rows < k:
-            raise InvalidInputError(
-                Problem("synthesizer.k", f"it is {k}, and the table has {rows} rows", "Give more rows, or lower k.")
-            )
         groups = _groups(features, self.schema.target, _CLASS_BINS * k)
         orders, chances = _orders(found, k, bins)
         progress(0.1, "columns in order")
@@ -127,6 +147,8 @@ class CopulaSynthesizer(Synthesizer):
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:
         noise = rng.standard_normal((len(self._copulas[0].margins), BLOCK_ROWS), dtype=np.float32)
         chosen = np.searchsorted(self._chances.cumsum()[:-1], rng.random(BLOCK_ROWS), side="right")
+        if given:
+            chosen = self._classes_of(given)
         by_class = np.argsort(chosen, kind="stable")
         groups = np.split(by_class, np.cumsum(np.bincount(chosen, minlength=len(self._copulas)))[:-1])
         # One thread: sums differ in their last bits with the number of threads, and a shard is one process of several.
@@ -134,7 +156,29 @@ class CopulaSynthesizer(Synthesizer):
             uniform = [
                 normal_cdf(copula.factor @ noise[:, group]) for copula, group in zip(self._copulas, groups, strict=True)
             ]
-        back = np.argsort(by_class)
+        return self._columns(uniform, np.argsort(by_class))
+
+    def _classes_of(self, given: Features) -> NDArray[np.intp]:
+        """Return the copula of each row's given class."""
+        (told,) = given.values()
+        own = self._own_classes()
+        assert own is not None  # noqa: S101 - else nothing can be given
+        assert isinstance(told, Discrete)  # noqa: S101 - the target has classes
+        copula_of = np.full(told.size, len(own), dtype=np.intp)
+        copula_of[own] = np.arange(len(own))
+        chosen: NDArray[np.intp] = copula_of[told.codes]
+        if (chosen == len(own)).any():
+            raise InvalidInputError(
+                Problem(
+                    "conditions",
+                    f"the model has not learned one of the classes of '{self.schema.target}' that are asked for",
+                    "Ask for another class, or train on data that has more such rows.",
+                )
+            )
+        return chosen
+
+    def _columns(self, uniform: list[NDArray[np.float32]], back: NDArray[np.intp]) -> dict[str, Feature]:
+        """Turn each class's uniform numbers, shape (d, its rows), into columns, and put all rows in their order."""
         drawn: dict[str, Feature] = {}
         at = 0
         for column, specials in zip(self.schema.learned, self._specials, strict=True):
@@ -146,6 +190,21 @@ class CopulaSynthesizer(Synthesizer):
             drawn[column.name] = _feature(np.concatenate(parts)[back], column)
             at += width
         return drawn
+
+    def _complete(self, rng: np.random.Generator, known: Features, given: Mapping[str, NDArray[np.bool_]]) -> Features:
+        rows = rows_of(known)
+        latent, likely = [], []
+        with _BLAS.limit(limits=1, user_api="blas"):
+            for copula in self._copulas:
+                told = copula_completion.known_of(copula.margins, self._specials, self.schema.learned, known, given)
+                own, log_likelihood = copula_completion.draw(copula.factor.astype(np.float64), told, rng)
+                latent.append(own)
+                likely.append(log_likelihood)
+        chosen = copula_completion.choose(np.stack(likely), self._chances, rng)
+        groups = [np.flatnonzero(chosen == at) for at in range(len(self._copulas))]
+        uniform = [normal_cdf(own[:, group].astype(np.float32)) for own, group in zip(latent, groups, strict=True)]
+        made = self._columns(uniform, np.argsort(np.concatenate(groups), kind="stable")[:rows])
+        return {name: copula_completion.put_back(made[name], known[name], given[name]) for name in made}
 
     def _config(self) -> dict[str, Any]:
         return _Config(

@@ -27,7 +27,9 @@ from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.settings import Settings
 
 FORMAT = 1
-MAX_HEADER_BYTES = 64 * 2**20
+MAX_HEADER_BYTES = 16 * 2**20
+MAX_HEADER_PARTS = 1_000_000
+"""Parts of the header's JSON: empty lists of three bytes each would take twenty times their text in memory."""
 _KEY = "synthcredit"
 
 
@@ -56,7 +58,13 @@ class Content:
 def write(
     path: Path, family: str, settings: Settings, config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Write a model file: beside its place first, then moved there, so that no half file is ever found."""
+    """Write a model file: beside its place first, then moved there, so that no half file is ever found.
+
+    Raises
+    ------
+    InvalidInputError
+        Its header would be too large to be read again.
+    """
     header = _Header(
         format=FORMAT,
         family=family,
@@ -68,12 +76,13 @@ def write(
     try:
         # One metadata key only: safetensors does not keep the order of several, and the same model must give the
         # same bytes. Written by Python, so that a full disk is an OSError like everywhere.
-        partial.write_bytes(
-            save(
-                {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-                metadata={_KEY: header.model_dump_json()},
-            )
+        content = save(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            metadata={_KEY: header.model_dump_json()},
         )
+        if (reason := _too_large(content[8 : 8 + _length(content)])) is not None:
+            raise InvalidInputError(Problem("model", reason, "Leave out columns of very many categories."))
+        partial.write_bytes(content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -102,9 +111,15 @@ def read(path: Path, family: str | None = None) -> Content:
 
 
 def family_of(path: Path) -> str:
-    """Return the name of the family that a model file is of."""
+    """Return the name of the family that a model file is of.
+
+    Raises
+    ------
+    ModelFileError
+        It is no model file, or of a family that this version does not have.
+    """
     with refusing_nonsense(path):
-        return _header(path).family
+        return registry.family(_header(path).family).name
 
 
 def _header(path: Path) -> _Header:
@@ -113,11 +128,28 @@ def _header(path: Path) -> _Header:
         start = file.read(8)
         if len(start) < 8:
             raise ValueError("it is too short")
-        length: int = struct.unpack("<Q", start)[0]
+        length = _length(start)
         if length > min(size - 8, MAX_HEADER_BYTES):
             raise ValueError("its header does not fit into it")
-        metadata = json.loads(file.read(length)).get("__metadata__", {})
+        text = file.read(length)
+    if (reason := _too_large(text)) is not None:
+        raise ValueError(reason)
+    metadata = json.loads(text).get("__metadata__", {})
     return _Header.model_validate_json(metadata[_KEY])
+
+
+def _length(content: bytes) -> int:
+    length: int = struct.unpack("<Q", content[:8])[0]
+    return length
+
+
+def _too_large(header: bytes) -> str | None:
+    """Return why a header would take too much memory when it is parsed."""
+    if len(header) > MAX_HEADER_BYTES:
+        return f"its header is larger than {MAX_HEADER_BYTES // 2**20} MiB"
+    if sum(header.count(mark) for mark in (b",", b"[", b"{")) > MAX_HEADER_PARTS:
+        return f"its header has more than {MAX_HEADER_PARTS:,} parts"
+    return None
 
 
 @contextlib.contextmanager
@@ -129,6 +161,8 @@ def refusing_nonsense(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise ModelFileError(Problem(f"model file {path.name}", "it does not exist", "Check the path.")) from None
+    except IsADirectoryError:
+        raise ModelFileError(Problem(f"model file {path.name}", "it is a folder", "Check the path.")) from None
     except InvalidInputError as error:
         raise ModelFileError(
             [replace(problem, field=f"model file {path.name}, {problem.field}") for problem in error.problems]

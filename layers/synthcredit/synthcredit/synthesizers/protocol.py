@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,19 +12,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from synthcredit.datasets import contradictions
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem, raise_all
 from synthcredit.randomness import BLOCK_ROWS, generator
-from synthcredit.synthesizers import modelfile, registry
+from synthcredit.synthesizers import constrained, modelfile, registry
 from synthcredit.synthesizers.codec import decode, encode, encode_known, keep_known
 from synthcredit.synthesizers.conditions import Steering
+from synthcredit.synthesizers.constrained_given import Completing
 from synthcredit.synthesizers.features import Features, rows_of, take
 from synthcredit.synthesizers.fitting import Checkpoints, Fitting, Progress, silent
+from synthcredit.synthesizers.people import MIN_ROWS as MIN_ROWS
 from synthcredit.synthesizers.settings import Settings
 from synthcredit.synthesizers.steering import Test, Wish, fill, prepare
-
-MIN_ROWS = 20
-"""Fewer rows than this show no distribution."""
 
 
 def _too_little(table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
@@ -52,10 +53,13 @@ class Synthesizer(ABC):
     """Whether the family can complete partly given rows."""
     continues: ClassVar[bool] = False
     """Whether the family can continue from a fitted model on new rows."""
+    resumes: ClassVar[bool] = False
+    """Whether the family leaves checkpoints while it trains, and goes on from one to the same model."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._schema: TableSchema | None = None
+        self._keeper: constrained.Keeper | None = None
 
     @property
     def schema(self) -> TableSchema:
@@ -99,11 +103,16 @@ class Synthesizer(ABC):
         Raises
         ------
         InvalidInputError
-            The table has too few rows or nothing to learn, or ``previous`` cannot be continued from.
+            The table has too few rows or nothing to learn, constraints contradict each other or are broken by rows of
+            it, or ``previous`` cannot be continued from.
         MissingPackageError
             The family trains with a package that is not installed.
         """
-        raise_all((*_too_little(table, schema), *self._not_continuable(previous, schema), *self._look(table, schema)))
+        raise_all(contradictions.problems(schema))
+        broken = constrained.unkept(table, schema)
+        unfit = self._look(table, schema)
+        raise_all((*_too_little(table, schema), *self._not_continuable(previous, schema), *unfit, *broken))
+        self._keeper = constrained.Keeper.learn(table, schema, constrained.fewest_people(self.settings))
         self._schema = schema
         fitting = Fitting(seed=seed, progress=progress, checkpoints=checkpoints, previous=previous)
         self._fit(encode(table, schema), fitting)
@@ -133,7 +142,8 @@ class Synthesizer(ABC):
             The dataset's seed.
         first_row
             Where in the dataset these rows begin: a multiple of `BLOCK_ROWS`. The rows ``first_row`` to
-            ``first_row + rows`` are the same to the byte whatever else is generated.
+            ``first_row + rows`` are the same to the byte whatever else is generated. Where a constraint wants values
+            that come once, all rows before them are drawn too, to know what came.
         steering
             What the rows are to be like; None for like the training rows.
 
@@ -145,12 +155,19 @@ class Synthesizer(ABC):
         if first_row % BLOCK_ROWS:
             raise ValueError(f"first_row must be a multiple of {BLOCK_ROWS}")
         wish = prepare(steering, self.schema, self.givable) if steering else None
-        for start in range(first_row, first_row + rows, BLOCK_ROWS):
+        filling = constrained.Filling(self._keeper, wish, seed) if self._keeper else None
+        begin = 0 if self._keeper and self._keeper.unique else first_row
+        for start in range(begin, first_row + rows, BLOCK_ROWS):
             count = min(BLOCK_ROWS, first_row + rows - start)
-            features = self._block(start, count, seed, wish)
-            yield decode(features, self.schema, first_row=start, rows=count, seed=seed)
+            features = self._block(start, count, seed, wish, filling)
+            if start >= first_row:
+                yield decode(features, self.schema, first_row=start, rows=count, seed=seed)
 
-    def _block(self, start: int, count: int, seed: int, wish: Wish | None) -> Features:
+    def _block(
+        self, start: int, count: int, seed: int, wish: Wish | None, filling: constrained.Filling | None
+    ) -> Features:
+        if filling is not None:
+            return filling.block(self._draw_meeting, start, count)
         if wish is None:
             # A short last block must begin like a full one, so each family draws full blocks and cuts.
             return self._draw(generator(seed, f"{self.schema.name}/rows", start // BLOCK_ROWS), {})
@@ -178,23 +195,32 @@ class Synthesizer(ABC):
         Raises
         ------
         InvalidInputError
-            The family cannot complete rows.
+            The family cannot complete rows, or what is given leaves no way to keep the constraints.
         """
         if not self.completes:
             raise InvalidInputError(
                 Problem("model", f"'{self.name}' cannot complete given rows", "Use a model of 'trees' or 'copula'.")
             )
+        completing = Completing(self._keeper, seed) if self._keeper else None
         for start in range(0, table.num_rows, BLOCK_ROWS):
             rows = table.slice(start, BLOCK_ROWS)
             known, given = encode_known(rows, self.schema)
-            made = self._complete(generator(seed, f"{self.schema.name}/complete", start // BLOCK_ROWS), known, given)
+            draw = partial(self._completed, start // BLOCK_ROWS, seed)
+            made = draw(0, known, given) if completing is None else completing.block(draw, known, given, start)
             batch = decode(made, self.schema, first_row=start, rows=rows.num_rows, seed=seed)
             yield keep_known(batch, rows, self.schema)
+
+    def _completed(
+        self, block: int, seed: int, attempt: int, known: Features, given: Mapping[str, NDArray[np.bool_]]
+    ) -> Features:
+        purpose = f"{self.schema.name}/complete" + (f"/{attempt}" if attempt else "")
+        return self._complete(generator(seed, purpose, block), known, given)
 
     def save(self, path: Path) -> None:
         """Write the model file, atomically."""
         config = {"schema": self.schema.model_dump(mode="json"), "state": self._config()}
-        modelfile.write(path, self.name, self.settings, config, self._arrays())
+        arrays = self._arrays() | (self._keeper.arrays() if self._keeper else {})
+        modelfile.write(path, self.name, self.settings, config, arrays)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -209,7 +235,8 @@ class Synthesizer(ABC):
         model = cls(content.settings)
         model._schema = content.schema
         with modelfile.refusing_nonsense(path):
-            model._restore(content.state, content.arrays)
+            model._keeper, arrays = constrained.Keeper.restore(content.schema, content.arrays)
+            model._restore(content.state, arrays)
         return model
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterable[Problem]:

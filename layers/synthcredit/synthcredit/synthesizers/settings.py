@@ -52,7 +52,7 @@ class CopulaSettings(Settings):
     """Settings of the `copula` family."""
 
     k: Annotated[
-        int, Field(ge=2, le=1_000, description="Rows that everything kept of the data comes from, at least.")
+        int, Field(ge=2, le=1_000, description="People that everything kept of the data comes from, at least.")
     ] = 10
     bins: Annotated[
         int, Field(ge=10, le=2_000, description="Values and bins of one column, at most; each has at least k rows.")

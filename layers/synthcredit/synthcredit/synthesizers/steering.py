@@ -138,13 +138,14 @@ def fill(
     waiting = _places(wish.quota, first_row, rows, generator(seed, f"{schema.name}/quota", block))
     pieces: list[Features] = []
     places: list[NDArray[np.intp]] = []
-    met_tests = taken = 0
+    met_tests = fit = taken = 0
     for attempt in range(MOST_ROUNDS):
         purpose = f"{schema.name}/rows" if attempt == 0 else f"{schema.name}/rows/{attempt}"
         given = {**wish.fixed, **_given_quota(wish, waiting, schema)}
         candidates = draw(generator(seed, purpose, block), given, wish.tests)
         met_tests += rows_of(candidates)
         candidates, stays = finish(candidates)
+        fit += int(np.count_nonzero(stays))
         waiting, chosen, where = _assign(wish.quota, candidates, stays, waiting)
         pieces.append(take(candidates, chosen))
         places.append(where)
@@ -153,12 +154,12 @@ def fill(
             return take(join(pieces), np.argsort(np.concatenate(places)))
         if attempt + 1 >= HOPELESS_ROUNDS and not any(len(piece) for piece in places[-HOPELESS_ROUNDS:]):
             break
-    drawn = (attempt + 1) * BLOCK_ROWS
+    too_rare = partial(_too_rare, draw, wish, schema, (attempt + 1) * BLOCK_ROWS, fit, waiting, rows)
     if force is None or not met_tests:
-        raise _too_rare(taken, drawn, rows)
+        raise too_rare()
     rest = _forced(draw, wish, schema, force, waiting, generator(seed, f"{schema.name}/forced", block))
     if rest is None:
-        raise _too_rare(taken, drawn, rows)
+        raise too_rare()
     pieces.append(rest)
     places.append(np.concatenate(waiting))
     return take(join(pieces), np.argsort(np.concatenate(places)))
@@ -230,13 +231,44 @@ def _forced(
     return join(pieces)
 
 
-def _too_rare(taken: int, drawn: int, rows: int) -> InvalidInputError:
-    share = f"{taken / drawn:.2g}" if taken else "none"
+def _too_rare(
+    draw: Draw,
+    wish: Wish,
+    schema: TableSchema,
+    drawn: int,
+    fit: int,
+    waiting: tuple[NDArray[np.intp], ...],
+    rows: int,
+) -> InvalidInputError:
+    """Say how many of the rows drawn could be used, and how often each condition is met on its own."""
+    share = f"{fit / drawn:.2g}" if fit else "none"
+    if not (wish.tests or wish.fixed or wish.quota):
+        return InvalidInputError(
+            Problem(
+                "constraints",
+                f"the model seldom gives rows that keep them: {fit:,} of {drawn:,} drawn did ({share}), {rows:,} are "
+                "needed in each block",
+                "Drop a constraint, or ask for fewer rows where columns are unique.",
+            )
+        )
+    free = draw(generator(0, f"{schema.name}/too-rare"), {}, {})
+    alone = [f"{name} by {_percent(test(free[name]))}" for name, test in wish.tests.items()]
+    if wish.quota is not None:
+        groups = zip(wish.quota.groups, wish.quota.labels, waiting, strict=True)
+        column = wish.quota.column
+        for group, label, places in groups:
+            if len(places):
+                alone.append(f"{column} {label} by {_percent(np.isin(values_of(free[column]), group))}")
     return InvalidInputError(
         Problem(
             "conditions",
-            f"the model seldom gives such rows: {taken:,} of {drawn:,} drawn met the conditions ({share}), "
-            f"{rows:,} are needed in each block",
+            f"the model seldom gives such rows: {fit:,} of {drawn:,} drawn could be used ({fit / drawn:.2g}), and "
+            f"{sum(map(len, waiting)):,} of {rows:,} places of a block stayed empty. Of rows drawn without conditions, "
+            f"each is met {', '.join(alone) or 'always'}",
             "Ask for a wider range or for fewer conditions at once, or train on data that has more such rows.",
         )
     )
+
+
+def _percent(met: NDArray[np.bool_]) -> str:
+    return f"{100 * met.mean():.2g} %" if met.any() else "none"

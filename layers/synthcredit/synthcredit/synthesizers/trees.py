@@ -21,13 +21,15 @@ from pydantic import BaseModel, ConfigDict
 from synthcredit.datasets.schema import Column, Kind, TableSchema
 from synthcredit.errors import Problem
 from synthcredit.randomness import BLOCK_ROWS, generator
+from synthcredit.synthesizers import people
 from synthcredit.synthesizers.features import Discrete, Feature, Features, rows_of, take, values_of
 from synthcredit.synthesizers.fitting import Fitting
-from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
-from synthcredit.synthesizers.trees_forest import Codes, Forest, grow
+from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, grow
 from synthcredit.synthesizers.trees_order import Order, improve
+from synthcredit.synthesizers.trees_pooled import TREES, PooledForest, grow_pooled
 from synthcredit.synthesizers.trees_states import (
     AMOUNT_STEPS,
     TIME_STEPS,
@@ -61,6 +63,7 @@ class _State(BaseModel):
 
     order: list[str]
     missing: list[bool]
+    pooled: list[bool]
 
 
 class TreesSynthesizer(Synthesizer):
@@ -71,18 +74,12 @@ class TreesSynthesizer(Synthesizer):
 
     _order: list[str]
     _states: list[States]
-    _forests: list[Forest]
+    _forests: list[Forest | PooledForest]
     _k_rows: int
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
-        self._k_rows = _rows_of(self.settings.k, table, schema)
-        if self._k_rows > max(table.num_rows, MIN_ROWS):
-            yield Problem(
-                "synthesizer.k",
-                f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
-                f"{table.num_rows}",
-                "Give rows of more people, or choose a smaller k.",
-            )
+        self._k_rows = people.rows_behind(self.settings.k, table, schema)
+        yield from people.too_few(self.settings.k, self._k_rows, table)
 
     def _fit(self, features: Features, fitting: Fitting) -> None:
         seed, progress = fitting.seed, fitting.progress
@@ -111,26 +108,44 @@ class TreesSynthesizer(Synthesizer):
             )
             self._order, self._states, self._forests = [names[column] for column in order], [], []
             for at, column in enumerate(order):
+                pooled = at > 0 and self._pooled(names[column], sizes[column], rows.shape[1])
+                trees = TREES if pooled else self.settings.trees
 
-                def grown(count: int, at: int = at) -> None:
-                    done = (at + count / self.settings.trees) / len(order)
-                    told = f"column {at + 1} of {len(order)}, tree {count} of {self.settings.trees}"
+                def grown(count: int, at: int = at, trees: int = trees) -> None:
+                    done = (at + count / trees) / len(order)
+                    told = f"column {at + 1} of {len(order)}, tree {count} of {trees}"
                     progress(SEARCH + (1.0 - SEARCH) * done, told)
 
                 self._states.append(states[column])
                 earlier = np.array(order[:at], dtype=np.int64)
-                forest = grow(
-                    rows[earlier],
-                    np.flatnonzero(np.isin(earlier, parents(column, order[:at]))),
-                    rows[column],
-                    sizes[column],
-                    categories=self.schema[names[column]].discrete,
-                    trees=self.settings.trees,
-                    leaf_rows=leaf_rows[column],
-                    rng=generator(seed, f"trees/column/{names[column]}"),
-                    pool=pool,
-                    grown=grown,
-                )
+                asked = np.flatnonzero(np.isin(earlier, parents(column, order[:at])))
+                rng = generator(seed, f"trees/column/{names[column]}")
+                forest: Forest | PooledForest
+                if pooled:
+                    forest = grow_pooled(
+                        rows[earlier],
+                        asked,
+                        rows[column],
+                        sizes[column],
+                        drawn=self._drawn_states(generator(seed, "trees/pooled")),
+                        leaf_rows=leaf_rows[column],
+                        rng=rng,
+                        pool=pool,
+                        grown=grown,
+                    )
+                else:
+                    forest = grow(
+                        rows[earlier],
+                        asked,
+                        rows[column],
+                        sizes[column],
+                        categories=self.schema[names[column]].discrete,
+                        trees=trees,
+                        leaf_rows=leaf_rows[column],
+                        rng=rng,
+                        pool=pool,
+                        grown=grown,
+                    )
                 self._forests.append(forest)
                 progress(SEARCH + (1.0 - SEARCH) * ((at + 1) / len(order)), f"column {at + 1} of {len(order)}")
 
@@ -150,6 +165,16 @@ class TreesSynthesizer(Synthesizer):
                 learned[name] = learn_numbers(feature.values, column.special_values, steps, k=self._k_rows, rng=rng)
         return learned
 
+    def _drawn_states(self, rng: np.random.Generator) -> Codes:
+        """Return a block of the states of all columns so far."""
+        rows = np.empty((len(self._forests), BLOCK_ROWS), dtype=np.int32)
+        for at, forest in enumerate(self._forests):
+            rows[at] = forest.draw(rows[:at], rng)
+        return rows
+
+    def _pooled(self, name: str, size: int, rows: int) -> bool:
+        return name == self.schema.target and self.schema[name].discrete and size <= MOST_CLASSES and rows < LARGE_ROWS
+
     def _leaf_rows(self, name: str, size: int, rows: int) -> int:
         if name == self.schema.target:
             given, usual = self.settings.target_leaf_rows, TARGET_LEAF_ROWS
@@ -157,7 +182,8 @@ class TreesSynthesizer(Synthesizer):
             given, usual = self.settings.few_values_leaf_rows, FEW_VALUES_LEAF_ROWS
         else:
             given, usual = self.settings.leaf_rows, LEAF_ROWS
-        usual = round(usual * max(1.0, LARGE_ROWS / rows) ** 0.5)
+        if not self._pooled(name, size, rows):
+            usual = round(usual * max(1.0, LARGE_ROWS / rows) ** 0.5)
         return max(self._k_rows, usual if given is None else given)
 
     def _draw(self, rng: np.random.Generator, given: Features) -> Features:
@@ -178,7 +204,8 @@ class TreesSynthesizer(Synthesizer):
 
     def _config(self) -> dict[str, Any]:
         missing = [isinstance(states, NumericStates) and states.missing for states in self._states]
-        return _State(order=self._order, missing=missing).model_dump()
+        pooled = [isinstance(forest, PooledForest) for forest in self._forests]
+        return _State(order=self._order, missing=missing, pooled=pooled).model_dump()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {}
@@ -196,11 +223,13 @@ class TreesSynthesizer(Synthesizer):
             at, _, name = key.partition(".")
             parts[at][name] = part
         self._order, self._states, self._forests = state.order, [], []
-        for position, (name, missing) in enumerate(zip(state.order, state.missing, strict=True)):
+        told = zip(state.order, state.missing, state.pooled, strict=True)
+        for position, (name, missing, pooled) in enumerate(told):
             own = parts[str(position)]
             states = _restored_states(own, self.schema[name], missing)
             self._states.append(states)
-            self._forests.append(Forest.from_arrays(own, columns=position, size=states.size))
+            kind = PooledForest if pooled else Forest
+            self._forests.append(kind.from_arrays(own, columns=position, size=states.size))
 
 
 def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing: bool) -> States:
@@ -210,18 +239,6 @@ def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing
     if states.size != len(column.categories or ()) + column.nullable:
         raise ValueError("the states of a categorical column are not its categories")
     return states
-
-
-def _rows_of(k: int, table: pa.Table, schema: TableSchema) -> int:
-    """Return how many rows belong to at least ``k`` people, whichever rows they are.
-
-    Where a person has one row, ``k``. Otherwise one more than the ``k - 1`` people of most rows have together, so that
-    all else can count rows.
-    """
-    if schema.customer is None:
-        return k
-    counts = table[schema.customer].value_counts().field("counts").to_numpy()
-    return int(np.sort(counts)[::-1][: k - 1].sum()) + 1
 
 
 def _at_most(features: Features, most: int, rng: np.random.Generator) -> Features:

@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 SAMPLE_SHARE = 0.7
 """Rows that the splits of one tree are chosen from; the others make trees differ, and noise harder to learn."""
-_MOST_CLASSES = 32
+MOST_CLASSES = 32
 _WAVES = 6
 """Cosines in which trees see a distribution; of 1, 4, 6 and 10, six told synthetic rows from real ones the least."""
 _LEAF = -1
@@ -74,12 +74,12 @@ class Forest:
             Shape (n,), int32.
         """
         rows = earlier.shape[1]
-        leaf = self._leaves(earlier, self.root[rng.integers(len(self.root), size=rows)])
+        leaf = self.leaves(earlier, self.root[rng.integers(len(self.root), size=rows)])
         first, end = self.before[self.start[leaf]], self.before[self.start[leaf + 1]]
         row = first + (rng.random(rows) * (end - first)).astype(np.int64)
         return self.state[np.searchsorted(self.before, row, side="right") - 1]
 
-    def _leaves(self, earlier: Codes, node: Codes) -> Codes:
+    def leaves(self, earlier: Codes, node: Codes) -> Codes:
         """Follow every row from its root to its leaf; return which leaves."""
         flat, rows = earlier.ravel(), earlier.shape[1]
         ends = self.parent == _LEAF
@@ -217,10 +217,10 @@ def grow(
         Hears how many trees there are, after each.
     """
     if not len(parents):
-        return _tree(_OneLeaf, np.zeros(1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64), rows, size)
+        return tree_of(_OneLeaf, np.zeros(1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64), rows, size)
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    classify = categories and size <= _MOST_CLASSES
+    classify = categories and size <= MOST_CLASSES
     wanted = rows if classify else waves(midranks(rows, size))
     asked = np.ascontiguousarray(earlier[parents].T, dtype=np.float32)
 
@@ -229,7 +229,7 @@ def grow(
         options = {"min_samples_leaf": leaf_rows, "random_state": state}
         tree = DecisionTreeClassifier(criterion="entropy", **options) if classify else DecisionTreeRegressor(**options)
         tree.fit(asked[chosen], wanted[chosen])
-        return _tree(tree.tree_, parents, tree.apply(asked), rows, size)
+        return tree_of(tree.tree_, parents, tree.apply(asked), rows, size)
 
     sample = max(1, round(len(rows) * SAMPLE_SHARE))
     # Drawn here, in one order, so that the forest does not depend on which tree is ready first.
@@ -238,7 +238,7 @@ def grow(
     for tree in pool.map(built, drawn):
         forest.append(tree)
         grown(len(forest))
-    return _join(forest)
+    return join(forest)
 
 
 def waves(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -259,7 +259,7 @@ class _OneLeaf:
     threshold = np.array([0.0])
 
 
-def _tree(
+def tree_of(
     described: Any,  # noqa: ANN401 - scikit-learn has no types
     parents: NDArray[np.int64],
     nodes: Counts,
@@ -285,7 +285,7 @@ def _tree(
     )
 
 
-def _join(trees: list[Forest]) -> Forest:
+def join(trees: list[Forest]) -> Forest:
     """Put trees one after the other into the same arrays."""
 
     def offsets(sizes: list[int]) -> list[int]:

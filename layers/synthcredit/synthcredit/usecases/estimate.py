@@ -10,11 +10,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
-from synthcredit.errors import InvalidInputError, NotFoundError, Problem
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
 from synthcredit.jobs.placement import Limits, Placement, place, totals
-from synthcredit.jobs.planning import cut_into_shards
-from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource
+from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
+from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import Sources, World
 from synthcredit.randomness import BLOCK_ROWS
@@ -120,16 +121,27 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
         )
     source = request.source
     looks: list[Callable[[], object]] = [
-        lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given)
+        lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),
+        lambda: shards_for(request.rows, _schema(source, desk), BLOCK_ROWS),
     ]
     looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
     if isinstance(source, ModelSource):
         looks.append(lambda: _card(source.model_id, desk))
+    elif source.continue_from is not None:
+        looks.append(partial(_require_continuable, source.continue_from, request.synthesizer, desk))
     for look in looks:
         try:
             look()
         except InvalidInputError as error:
             yield error
+
+
+def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | None:
+    """Return the schema, where it is known before the data is read."""
+    if isinstance(source, DatasetSource):
+        return source.table_schema
+    card = desk.world.models.find(source.model_id)
+    return None if card is None else card.table_schema
 
 
 def _data(source: DatasetSource | ModelSource, desk: Desk) -> tuple[tuple[str, str | None], ...]:
@@ -156,12 +168,14 @@ def _require(field: str, uri: str, desk: Desk) -> None:
         raise type(error)([replace(problem, field=field) for problem in error.problems]) from None
 
 
-def _card(model_id: str, desk: Desk) -> ModelCard:
+def _require_continuable(model_id: str, choice: SynthesizerChoice, desk: Desk) -> None:
+    raise_all(other_family(_card(model_id, desk, CONTINUE_FIELD), choice.name))
+
+
+def _card(model_id: str, desk: Desk, field: str = "source.model_id") -> ModelCard:
     card = desk.world.models.find(model_id)
     if card is None:
-        raise NotFoundError(
-            Problem("source.model_id", f"there is no model '{model_id}'", "See GET /models for all models.")
-        )
+        raise NotFoundError(Problem(field, f"there is no model '{model_id}'", "See GET /models for all models."))
     return card
 
 
@@ -178,7 +192,7 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings = registry.settings_for(name, request.synthesizer.given).model_dump(mode="json")
         table = _look(source, desk.sources)
         train_rows = table.rows if source.holdout else round(table.rows * (1 - HOLDOUT_SHARE))
-    shards = cut_into_shards(request.rows, BLOCK_ROWS)
+    shards = shards_for(request.rows, _schema(source, desk), BLOCK_ROWS)
     size = Size(
         train_rows=train_rows,
         columns=table.columns,

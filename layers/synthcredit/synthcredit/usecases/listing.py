@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem
-from synthcredit.jobs.job import Failure, Job, State
+from synthcredit.jobs.job import Failure, Headway, Job, State
 from synthcredit.jobs.placement import Placement
 from synthcredit.jobs.request import JobRequest
 from synthcredit.ports import ModelRegistry, World
@@ -54,6 +54,7 @@ class JobView(JobSummary):
     request: JobRequest
     seconds: Annotated[dict[str, float], Field(description="Wall time by step that has ended.")]
     placement: Annotated[tuple[Placement, ...], Field(description="Where each step runs, and why there.")]
+    progress: Annotated[Headway | None, Field(description="How far a long step is while it runs.")] = None
     failure: Annotated[
         Failure | None, Field(description="Why it failed, or why the last attempt of the step that runs did.")
     ]
@@ -86,6 +87,7 @@ def show_job(job: Job) -> JobView:
         request=job.request,
         seconds=job.seconds,
         placement=job.placement,
+        progress=job.progress,
         failure=job.failure,
         results=job.results,
     )

@@ -6,7 +6,7 @@ A made book of customers and transactions (a tenth of the rows and the rest, the
 as Parquet parts and delivered to SQLite and DuckDB files, and to MariaDB and PostgreSQL servers that are started for
 this. Beside it the way that scripts do it: the same tables with the same keys, rows read from the same files and put by
 ``cursor.executemany("INSERT ...")``, one transaction a part; fewer rows, since it is slow, compared by rows a second.
-PyMySQL's executemany is no pure row-wise one: it makes one INSERT of up to a thousand rows. Processor time is printed too,
+PyMySQL makes one INSERT of up to a thousand rows from it. Processor time is printed too,
 of client and server together: it says more than the clock when the machine is busy.
 """
 

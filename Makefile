@@ -61,6 +61,7 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 	$(BIN)/python benchmarks/copula.py
 	$(BIN)/python benchmarks/synthesizers.py
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
+	$(BIN)/python benchmarks/stores.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py

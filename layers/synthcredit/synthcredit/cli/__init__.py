@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from synthcredit import __version__, console
-from synthcredit.cli import assess, audit, platform, verbs
+from synthcredit.cli import assess, audit, platform, stores, verbs
 
 app = typer.Typer(
     name="synthcredit",
@@ -41,6 +41,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         verbs.models,
         verbs.verify,
         verbs.schema,
+        stores.load,
     ),
     _THERE: (platform.up, platform.submit, platform.status, platform.stop, platform.down),
 }

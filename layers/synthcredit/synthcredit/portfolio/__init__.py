@@ -1,0 +1,1 @@
+"""The credit portfolio: a simulated lender, a whole book from nothing."""

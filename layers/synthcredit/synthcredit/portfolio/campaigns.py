@@ -71,7 +71,7 @@ TABLE = Table(
     once=True,
     fields=(
         text_key("campaign_id", "Key."),
-        Field("campaign_name", "varchar(100)", "Product and channel."),
+        Field("campaign_name", "varchar(100)", "Product and channel.", categories=()),
         Field("channel", "varchar(20)", "How customers were reached.", categories=CHANNELS),
         Field("loan_type", "varchar(50)", "The product on offer.", categories=()),
         Field("start_date", "date", "First day."),

@@ -248,7 +248,7 @@ TABLE = Table(
         Field("loan_type", "varchar(50)", "Product.", categories=()),
         Field("requested_amount", "decimal(12,2)", "USD.", low=0),
         Field("term_months", "integer", "Months to repay.", low=12, high=360),
-        Field("purpose", "varchar(100)", "What for; each product has its own."),
+        Field("purpose", "varchar(100)", "What for; each product has its own.", categories=()),
         Field(
             "status", "varchar(20)", "Approved, rejected by policy, withdrawn by the applicant, or not decided yet.",
             categories=STATUSES,

@@ -134,9 +134,24 @@ class Table:
         """Columns and types, text plain."""
         return arrow_schema(self.schema)
 
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """Columns that are made as codes and a dictionary: keys of parents, and text of some categories."""
+        return tuple(
+            one.name
+            for one in self.fields
+            if one.name != self.key and one.dtype is Dtype.STRING and (one.key or one.categories is not None)
+        )
+
+    @property
+    def made(self) -> pa.Schema:
+        """Columns and types as they are made: text of some categories as a dictionary."""
+        codes = pa.dictionary(pa.int32(), pa.string())
+        return pa.schema([pa.field(f.name, codes if f.name in self.coded else f.type) for f in self.arrow])
+
     def rows(self, block: Block) -> pa.RecordBatch:
         """Return the rows of a block."""
-        return pa.RecordBatch.from_arrays(self.make(block), [one.name for one in self.fields])
+        return pa.RecordBatch.from_arrays(self.make(block), schema=self.made)
 
     def __hash__(self) -> int:
         return hash(self.name)

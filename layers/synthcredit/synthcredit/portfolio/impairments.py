@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from synthcredit.portfolio import arrays, hazards, impairment
-from synthcredit.portfolio.draws import Ints
+from synthcredit.portfolio.draws import Floats, Ints
 from synthcredit.portfolio.spec import Field, Table, text_key
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def _reported(block: Block) -> tuple[Ints, Ints, Ints]:
     """Return loan, report and the last cycle that had ended, for every loan that was open at a reporting date."""
     loans = block.loans
     reports = block.world.expected.reports
-    age = reports - loans.month[:, None] - 1
+    # Cycles end the day before the loan's day of the month: of those of the first, on the reporting date itself.
+    on_first = loans.opened == block.world.calendar.starts[loans.month]
+    age = reports - loans.month[:, None] - 1 + on_first[:, None]
     ended = (age >= loans.paths.last[:, None]) & (loans.paths.closed[:, None] != hazards.OPEN)
     loan, report = np.nonzero((reports >= loans.month[:, None]) & ~ended)
     return loan, report, np.clip(age[loan, report], 0, loans.paths.last[loan])
@@ -59,8 +61,8 @@ def make(block: Block) -> list[pa.Array]:
     ]
 
 
-def _rounded(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return np.asarray(np.rint(values * 1e8) / 1e8)
+def _rounded(values: Floats) -> Floats:
+    return np.asarray(np.rint(values * 1e6) / 1e6)
 
 
 TABLE = Table(
@@ -75,10 +77,10 @@ TABLE = Table(
         Field("reporting_date", "date", "End of the month."),
         Field("stage", "integer", "1, 2 (significant increase in credit risk) or 3 (in default).", low=1, high=3),
         Field("days_past_due", "integer", "At the end of the latest cycle.", low=0),
-        Field("pd_origination", "decimal(12,8)", "12-month PD that was expected when the loan was opened.", low=0, high=1),
-        Field("pd_12m", "decimal(12,8)", "12-month PD that is expected now; 1 in default.", low=0, high=1),
-        Field("pd_5y", "decimal(12,8)", "PD over five years, the contract's end aside.", low=0, high=1),
-        Field("lgd", "decimal(12,8)", "Expected loss given default, cures included.", low=0, high=1),
+        Field("pd_origination", "decimal(9,6)", "12-month PD that was expected when the loan was opened.", low=0, high=1),
+        Field("pd_12m", "decimal(9,6)", "12-month PD that is expected now; 1 in default.", low=0, high=1),
+        Field("pd_5y", "decimal(9,6)", "PD over five years, the contract's end aside.", low=0, high=1),
+        Field("lgd", "decimal(9,6)", "Expected loss given default, cures included.", low=0, high=1),
         Field("ead", "decimal(12,2)", "Exposure: principal owed.", low=0),
         Field("ecl", "decimal(12,2)", "Expected credit loss.", low=0),
     ),

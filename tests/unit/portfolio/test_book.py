@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.portfolio.conftest import SEED, VOLUMES, made
 
 from synthcredit.datasets.schema import DatasetSchema
 from synthcredit.portfolio import arrays, book, checks, spec, tables
 from synthcredit.portfolio.book import Block, Volumes, make_block, world_of
 from synthcredit.portfolio.scenario import Scenario, load
-from tests.unit.portfolio.conftest import SEED, VOLUMES, made
 
 SMALL = Volumes(customers=600, contacts=3)
 
@@ -127,7 +127,9 @@ def test_the_macro_weight_is_recovered_from_monthly_moves(downturn: dict[str, pa
     for number in range(VOLUMES.blocks):
         block = Block(world, number)
         ledger, loans = block.ledger, block.loans
-        rows = np.flatnonzero((ledger.age == 1) | np.concatenate([[False], (ledger.missed[:-1] == 0) & (ledger.status[:-1] == 0)]))
+        rows = np.flatnonzero(
+            (ledger.age == 1) | np.concatenate([[False], (ledger.missed[:-1] == 0) & (ledger.status[:-1] == 0)])
+        )
         loan, age = ledger.loan[rows], ledger.age[rows]
         from synthcredit.portfolio.hazards import season
 
@@ -143,7 +145,9 @@ def test_the_macro_weight_is_recovered_from_monthly_moves(downturn: dict[str, pa
     errors = np.sqrt(np.diag(np.linalg.inv(information)))
     current, macro = scenario.hazards.current, scenario.hazards.index.macro
     # The unlikely to pay are among those who do not pay: they lift the level by a twentieth.
-    for found, declared, error in zip(weights, (current.level, current.slope, current.slope * macro), errors, strict=True):
+    for found, declared, error in zip(
+        weights, (current.level, current.slope, current.slope * macro), errors, strict=True
+    ):
         assert abs(found - declared) < 4 * error + 0.06
 
 
@@ -255,7 +259,9 @@ def test_a_further_table_is_one_object_and_one_line(monkeypatch: pytest.MonkeyPa
     assert found.column("customer_id").to_pylist()[0] == "C00000000101"
 
 
-@pytest.mark.parametrize("name", ["records", "applications", "history", "market_points", "statement_months", "campaigns", "contacts"])
+@pytest.mark.parametrize(
+    "name", ["records", "applications", "history", "market_points", "statement_months", "campaigns", "contacts"]
+)
 def test_a_volume_may_be_nothing(name: str) -> None:
     found = made(load("baseline"), Volumes(customers=50, **{name: 0}))
     assert found["customers"].num_rows == 50
@@ -266,5 +272,7 @@ def test_wide_volumes_keep_keys_unique() -> None:
     volumes = Volumes(customers=20, records=40, applications=6, history=60, statement_months=60, contacts=30)
     found = made(scenario, volumes)
     told = checks.check_book(found, scenario, SEED)
-    wrong = [check.detail for check in told if not check.passed and check.about.value in ("keys", "ledgers", "time order")]
+    wrong = [
+        check.detail for check in told if not check.passed and check.about.value in ("keys", "ledgers", "time order")
+    ]
     assert wrong == []

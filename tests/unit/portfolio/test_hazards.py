@@ -109,5 +109,7 @@ def test_the_index_weighs_what_it_is_told() -> None:
     one = np.ones(1)
     base = hazards.risk_index(weights, 700 * one, 45_000 * one, 0.25 * one, 0.3 * one)[0]
     assert base == 0
-    assert hazards.risk_index(weights, 800 * one, 45_000 * one, 0.25 * one, 0.3 * one)[0] == pytest.approx(weights.score)
+    assert hazards.risk_index(weights, 800 * one, 45_000 * one, 0.25 * one, 0.3 * one)[0] == pytest.approx(
+        weights.score
+    )
     assert hazards.risk_index(weights, 700 * one, 45_000 * one, 1.25 * one, 0.3 * one)[0] == pytest.approx(weights.debt)

@@ -89,7 +89,12 @@ def test_products_must_be_told_apart_and_have_ranges() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("a: [1", "no YAML at line"), ("- 1", "no mapping"), ("extends: {here}", "extends itself"), ("name: x", "Field required")],
+    [
+        ("a: [1", "no YAML at line"),
+        ("- 1", "no mapping"),
+        ("extends: {here}", "extends itself"),
+        ("name: x", "Field required"),
+    ],
 )
 def test_files_that_are_no_scenario_are_told(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "mine.yaml"

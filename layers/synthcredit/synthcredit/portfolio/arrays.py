@@ -58,15 +58,26 @@ def moments(days: Ints, seconds: Ints | int) -> pa.Array:
 
 
 def labels(codes: NDArray[np.integer], names: Sequence[str] | pa.Array, valid: Bools | None = None) -> pa.Array:
-    """Return text from codes: ``names[code]`` each."""
-    words = names if isinstance(names, pa.Array) else _words(tuple(names))
+    """Return text from codes: ``names[code]`` each; names may repeat, but not where they are an array."""
+    if isinstance(names, pa.Array):
+        words = names
+    else:
+        words, places = _words(tuple(names))
+        codes = codes if places is None else places[codes]
     indices = _from(codes.astype(np.int32, copy=False), pa.int32(), valid)
     return pa.DictionaryArray.from_arrays(indices, words)
 
 
 @cache
-def _words(names: tuple[str, ...]) -> pa.Array:
-    return pa.array(names, pa.string())
+def _words(names: tuple[str, ...]) -> tuple[pa.Array, Ints | None]:
+    """Return the different names, and where each stands among them.
+
+    A dictionary with a word twice is legal in Arrow, but Parquet writes it as plain text, and not the same bytes each time.
+    """
+    different = tuple(dict.fromkeys(names))
+    if different == names:
+        return pa.array(names, pa.string()), None
+    return pa.array(different, pa.string()), np.array([different.index(name) for name in names], np.int64)
 
 
 def plain(table: pa.Table | pa.RecordBatch) -> pa.Table:
@@ -111,7 +122,7 @@ def child_words(parents: Words, counted: NDArray[np.integer], *, long: bool = Fa
 def lettered(words: Words, letter: str) -> Words:
     """Return keys with another letter in front: ``A00000000001-001`` becomes ``L00000000001-001``."""
     changed = words.copy()
-    changed.view(np.uint8).reshape(len(words), -1)[:, 0] = ord(letter)
+    changed.view(np.uint8).reshape(len(words), 4 * words.shape[1])[:, 0] = ord(letter)
     return changed
 
 

@@ -102,7 +102,9 @@ class World:
     def card_limit(self, people: People) -> Ints:
         """Return the limits of customers' cards, in cents: whole hundreds of dollars."""
         bureau = self.scenario.bureau
-        share = bureau.limit_share * np.exp(0.3 * people.draws.normal("card limit")) * np.where(people.thin == 1, 0.5, 1)
+        share = (
+            bureau.limit_share * np.exp(0.3 * people.draws.normal("card limit")) * np.where(people.thin == 1, 0.5, 1)
+        )
         return np.maximum(np.rint(people.income * share / 10_000).astype(np.int64), 5) * 10_000
 
     def external_debt(self, people: People) -> Floats:

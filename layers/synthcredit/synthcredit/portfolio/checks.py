@@ -328,7 +328,9 @@ def _ranges(book: Book, table: Table) -> Iterator[Check]:
 def _default_rules(book: Book) -> Iterator[Check]:
     rules = book.scenario.default
     loan, status = book.loan_of_row, book.status
-    into = (status == "default") & (book.days("installments", "status_date") == book.days("loans", "default_date")[loan])
+    into = (status == "default") & (
+        book.days("installments", "status_date") == book.days("loans", "default_date")[loan]
+    )
     reason = np.asarray(book.text("loans", "default_reason").to_numpy().astype(str))[loan]
     late = into & (reason == "past_due")
     arrears, balance = book.cents("installments", "arrears"), book.cents("installments", "balance")

@@ -77,9 +77,13 @@ TABLE = Table(
     fields=(
         text_key("history_id", "Key: H, the customer's number, and the entry's."),
         text_key("customer_id", "Whose."),
-        Field("credit_score", "integer", "300 to 850; arrears of the last twelve months cost points.", low=300, high=850),
+        Field(
+            "credit_score", "integer", "300 to 850; arrears of the last twelve months cost points.", low=300, high=850
+        ),
         Field("payment_history", "varchar(50)", "Worst payment of the last twelve months.", categories=HISTORIES),
-        Field("credit_utilization", "decimal(5,2)", "Per cent of card limits in use: balance over limit.", low=0, high=100),
+        Field(
+            "credit_utilization", "decimal(5,2)", "Per cent of card limits in use: balance over limit.", low=0, high=100
+        ),
         Field("card_balance", "decimal(12,2)", "USD owed on cards.", low=0),
         Field("card_limit", "decimal(12,2)", "USD that cards allow.", low=0),
         Field("record_date", "date", "The day that it describes."),

@@ -88,7 +88,9 @@ TABLE = Table(
         text_key("customer_id", "Whose."),
         Field("record_type", "varchar(50)", "Income and expenses of a year; assets and liabilities.", categories=TYPES),
         Field("amount", "decimal(12,2)", "USD. Liabilities hold the balance of loans from this lender.", low=0),
-        Field("description", "text", "Where it is from.", categories=tuple(t for texts in _DESCRIPTIONS for t in texts)),
+        Field(
+            "description", "text", "Where it is from.", categories=tuple(t for texts in _DESCRIPTIONS for t in texts)
+        ),
         Field("record_date", "date", "The day that it describes."),
         Field("created_at", "timestamp", "When it was entered."),
     ),

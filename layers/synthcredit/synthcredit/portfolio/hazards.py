@@ -176,9 +176,7 @@ def simulate(
         risk = index[live] + macro[opened[live] + age] + seasons[age]
         walk.step(age, live, risk, luck[live, age - 1])
         live = live[(walk.closed[live] == OPEN) & (until[live] > age)]
-    return Paths(
-        walk.paid, walk.status, walk.clock, walk.last, walk.closed, walk.default, walk.reason, walk.defaults
-    )
+    return Paths(walk.paid, walk.status, walk.clock, walk.last, walk.closed, walk.default, walk.reason, walk.defaults)
 
 
 @dataclass(slots=True)

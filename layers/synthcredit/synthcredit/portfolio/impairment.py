@@ -72,9 +72,7 @@ def _between(index: Floats) -> tuple[Ints, Floats]:
     return low, np.asarray(place - low)
 
 
-def _cumulative(
-    scenario: Scenario, macro: Floats, persistence: float, *, ages: int, states: int, years: int
-) -> Floats:
+def _cumulative(scenario: Scenario, macro: Floats, persistence: float, *, ages: int, states: int, years: int) -> Floats:
     """Return logarithms of cumulative PDs, shape (len(macro), ages, states, years, grid)."""
     shape = (len(macro), ages, states, len(_GRID))
     starts = np.arange(states)[:, None]
@@ -117,9 +115,7 @@ def stages(scenario: Scenario, now: Floats, origin: Floats, days: Ints, in_defau
     return np.where(in_default, 3, np.where(worse | (days >= rules.backstop_days), 2, 1))
 
 
-def expected_loss(
-    stage: Ints, cumulative: Floats, lgd: Floats, balance: Ints, rate: Ints, remaining: Ints
-) -> Ints:
+def expected_loss(stage: Ints, cumulative: Floats, lgd: Floats, balance: Ints, rate: Ints, remaining: Ints) -> Ints:
     """Return expected credit losses in cents, shape (n,).
 
     Parameters
@@ -131,7 +127,11 @@ def expected_loss(
     """
     loss = np.where(stage == 3, 1.0, 0.0)
     for year in range(1, int(-(-remaining.max(initial=1) // 12)) + 1):
-        rows = np.flatnonzero((stage == 1) | (stage == 2)) if year == 1 else np.flatnonzero((stage == 2) & (remaining > 12 * (year - 1)))
+        rows = (
+            np.flatnonzero((stage == 1) | (stage == 2))
+            if year == 1
+            else np.flatnonzero((stage == 2) & (remaining > 12 * (year - 1)))
+        )
         if not len(rows):
             break
         loss[rows] += _year_loss(year, cumulative[rows], rate[rows], remaining[rows])

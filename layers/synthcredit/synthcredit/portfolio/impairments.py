@@ -77,7 +77,9 @@ TABLE = Table(
         Field("reporting_date", "date", "End of the month."),
         Field("stage", "integer", "1, 2 (significant increase in credit risk) or 3 (in default).", low=1, high=3),
         Field("days_past_due", "integer", "At the end of the latest cycle.", low=0),
-        Field("pd_origination", "decimal(9,6)", "12-month PD that was expected when the loan was opened.", low=0, high=1),
+        Field(
+            "pd_origination", "decimal(9,6)", "12-month PD that was expected when the loan was opened.", low=0, high=1
+        ),
         Field("pd_12m", "decimal(9,6)", "12-month PD that is expected now; 1 in default.", low=0, high=1),
         Field("pd_5y", "decimal(9,6)", "PD over five years, the contract's end aside.", low=0, high=1),
         Field("lgd", "decimal(9,6)", "Expected loss given default, cures included.", low=0, high=1),

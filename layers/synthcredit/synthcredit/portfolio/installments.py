@@ -68,7 +68,9 @@ def make(block: Block) -> list[pa.Array]:
 def _status(block: Block) -> Ints:
     book, paths = block.ledger, block.loans.paths
     code = np.minimum(book.missed, 3)
-    code = np.where(book.status == hazards.WORKOUT, _DEFAULT, np.where(book.status == hazards.PROBATION, _PROBATION, code))
+    code = np.where(
+        book.status == hazards.WORKOUT, _DEFAULT, np.where(book.status == hazards.PROBATION, _PROBATION, code)
+    )
     closing = book.age == paths.last[book.loan]
     return np.where(closing & (paths.closed[book.loan] != hazards.OPEN), _CLOSED + paths.closed[book.loan], code)
 

@@ -113,7 +113,9 @@ def _apply(world: World, people: People, standing: Standing, draws: Draws, day: 
     utilisation = world.utilisation(people, draws.normal("utilisation"), month)
     rate = _rate(world, product, score, month)
     equal = ledger.instalment(amount, rate, term)
-    debt = world.external_debt(people) + 12.0 * (equal + standing.service[np.arange(len(people)), month]) / people.income
+    debt = (
+        world.external_debt(people) + 12.0 * (equal + standing.service[np.arange(len(people)), month]) / people.income
+    )
     decided = day + 1 + draws.below("days to decide", scenario.policy.decision_days)
     status, overridden = _decide(world, people, draws, score, debt, recent)
     status = np.where(decided > calendar.last, PENDING, status)
@@ -167,9 +169,7 @@ def _rate(world: World, product: Ints, score: Ints, month: Ints) -> Ints:
     return np.clip(base + margin + surcharge, 0, policy.max_rate)
 
 
-def _decide(
-    world: World, people: People, draws: Draws, score: Ints, debt: Floats, recent: Ints
-) -> tuple[Ints, Bools]:
+def _decide(world: World, people: People, draws: Draws, score: Ints, debt: Floats, recent: Ints) -> tuple[Ints, Bools]:
     policy = world.scenario.policy
     affordable = (debt <= policy.max_debt_to_income) & (people.income >= policy.min_income * 100) & (recent < 2)
     overridden = draws.chance("override", policy.override)
@@ -178,9 +178,7 @@ def _decide(
     return np.where(good, np.where(taken, APPROVED, WITHDRAWN), REJECTED), overridden & affordable
 
 
-def _live(
-    world: World, draws: Draws, index: Floats, term: Ints, needed: Ints, month: Ints, approved: Bools
-) -> Paths:
+def _live(world: World, draws: Draws, index: Floats, term: Ints, needed: Ints, month: Ints, approved: Bools) -> Paths:
     until = np.maximum(np.where(approved, world.calendar.months - 2 - month, 0), HORIZON)
     ages = np.arange(1, int(until.max(initial=0)) + 1)
     luck = Draws("installments", draws.seed, draws.numbers[:, None] * CHILDREN + ages).uniform("luck of the month")

@@ -21,9 +21,11 @@ REASONS = ("none", "past_due", "unlikely_to_pay")
 def cycle_end(world: World, loans: Loans, loan: Ints, age: Ints) -> Ints:
     """Return the last day of a loan's month on book: the day before its next instalment is due."""
     calendar = world.calendar
-    return due_day(world, loans, loan, age) + (
-        calendar.starts[loans.month[loan] + age + 1] - calendar.starts[loans.month[loan] + age]
-    ) - 1
+    return (
+        due_day(world, loans, loan, age)
+        + (calendar.starts[loans.month[loan] + age + 1] - calendar.starts[loans.month[loan] + age])
+        - 1
+    )
 
 
 def due_day(world: World, loans: Loans, loan: Ints, age: Ints) -> Ints:

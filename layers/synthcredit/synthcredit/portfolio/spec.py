@@ -159,7 +159,9 @@ class Table:
 
 @cache
 def _schema(table: Table) -> TableSchema:
-    customer = "customer_id" if "customer_id" in [one.name for one in table.fields] and table.key != "customer_id" else None
+    customer = (
+        "customer_id" if "customer_id" in [one.name for one in table.fields] and table.key != "customer_id" else None
+    )
     return TableSchema(
         name=table.name,
         columns=tuple(one.column() for one in table.fields),

@@ -164,9 +164,7 @@ def _payments(block: Block, first: int) -> Rows:
     customer = loans.customer[book.loan]
     begins = np.maximum(calendar.starts[first], calendar.starts[calendar.month(block.people.joined) + 1])
     rows = np.flatnonzero((amount > 0) & (day >= begins[customer]))
-    return Rows(
-        customer[rows], day[rows], np.full(len(rows), 4), -amount[rows], np.full(len(rows), _PAYMENT)
-    )
+    return Rows(customer[rows], day[rows], np.full(len(rows), 4), -amount[rows], np.full(len(rows), _PAYMENT))
 
 
 def _joined(parts: list[Rows]) -> Rows:
@@ -192,7 +190,9 @@ TABLE = Table(
         Field("transaction_date", "date", "The day."),
         Field("transaction_amount", "decimal(12,2)", "USD; below 0 where money goes out."),
         Field("transaction_type", "varchar(20)", "Credit comes in, debit goes out.", categories=TYPES),
-        Field("transaction_category", "varchar(50)", "What for; the first row opens the account.", categories=CATEGORIES),
+        Field(
+            "transaction_category", "varchar(50)", "What for; the first row opens the account.", categories=CATEGORIES
+        ),
         Field("account_balance", "decimal(12,2)", "USD after it; below 0 is an overdraft."),
     ),
 )

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.portfolio.draws import Bools, Ints
@@ -51,7 +52,7 @@ def modelling_view(tables: Mapping[str, pa.Table], observed: dt.date) -> pa.Tabl
     if missing:
         raise InvalidInputError(missing)
     today, until = day_of(observed), day_of(_later(observed, HORIZON_MONTHS))
-    rows = tables["installments"]
+    rows = _rows_of(tables["installments"], tables["loans"])
     ends = _days(rows["status_date"])
     if len(ends) and until > int(ends.max()):
         last = dt.date(1970, 1, 1) + dt.timedelta(days=int(ends.max()))
@@ -62,7 +63,15 @@ def modelling_view(tables: Mapping[str, pa.Table], observed: dt.date) -> pa.Tabl
     known, later = ends <= today, (ends > today) & (ends <= until)
     keep, last_row = _open_loans(tables["loans"], rows, loan_places, known, today)
     outcome = _outcomes(rows, loan_places, later, keep, until)
-    return _features(tables, rows, keep, last_row, today).append_column("outcome", pa.array(outcome.tolist(), pa.string()))
+    return _features(tables, rows, keep, last_row, today).append_column(
+        "outcome", pa.array(outcome.tolist(), pa.string())
+    )
+
+
+def _rows_of(rows: pa.Table, loans: pa.Table) -> pa.Table:
+    """Return the ledger of the loans that are there: those may be a selection."""
+    there = _places(loans["loan_id"], rows["loan_id"]) >= 0
+    return rows if there.all() else rows.filter(pa.array(there))
 
 
 def _later(date: dt.date, months: int) -> dt.date:
@@ -79,16 +88,12 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _places(keys: pa.ChunkedArray, wanted: pa.ChunkedArray) -> Ints:
-    """Return where each wanted key stands among the keys; it stands there once."""
-    import pyarrow.compute as pc
-
+    """Return where each wanted key stands among the keys, -1 where it does not."""
     found = pc.index_in(_plain(wanted).combine_chunks(), value_set=_plain(keys).combine_chunks())
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64)
 
 
-def _open_loans(
-    loans: pa.Table, rows: pa.Table, places: Ints, known: Bools, today: int
-) -> tuple[Ints, Ints]:
+def _open_loans(loans: pa.Table, rows: pa.Table, places: Ints, known: Bools, today: int) -> tuple[Ints, Ints]:
     """Return the loans that are open and performing, and the last row of each that was known, -1 where none was."""
     last = np.full(loans.num_rows, -1)
     ages = np.zeros(loans.num_rows, np.int64)
@@ -104,7 +109,9 @@ def _open_loans(
     return keep, last[keep]
 
 
-def _outcomes(rows: pa.Table, places: Ints, later: Bools, keep: Ints, until: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def _outcomes(
+    rows: pa.Table, places: Ints, later: Bools, keep: Ints, until: int
+) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
     count = int(max(places.max(initial=-1), keep.max(initial=-1))) + 1
     status = _plain(rows["status"]).to_numpy().astype(str)
     bad, late = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
@@ -162,8 +169,6 @@ def _features(tables: Mapping[str, pa.Table], rows: pa.Table, keep: Ints, last: 
 
 
 def _where(column: pa.ChunkedArray, valid: Bools) -> pa.ChunkedArray:
-    import pyarrow.compute as pc
-
     return pc.if_else(pa.array(valid), column, pa.scalar(None, column.type))
 
 

@@ -186,7 +186,7 @@ def test_identities_are_nobodys(baseline: dict[str, pa.Table]) -> None:
 def test_the_schema_is_one_dataset() -> None:
     found = tables.dataset_schema()
     assert isinstance(found, DatasetSchema)
-    assert [table.name for table in found.in_order()][0] == "customers"
+    assert found.in_order()[0].name == "customers"
     assert {relation.name for relation in found.relations} >= {
         "loans.application_id of loan_applications", "installments.loan_id of loans",
     }  # fmt: skip

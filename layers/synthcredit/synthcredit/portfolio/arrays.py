@@ -72,7 +72,7 @@ def labels(codes: NDArray[np.integer], names: Sequence[str] | pa.Array, valid: B
 def _words(names: tuple[str, ...]) -> tuple[pa.Array, Ints | None]:
     """Return the different names, and where each stands among them.
 
-    A dictionary with a word twice is legal in Arrow, but Parquet writes it as plain text, and not the same bytes each time.
+    A dictionary with a word twice is legal in Arrow, but Parquet writes it as plain text, and other bytes each time.
     """
     different = tuple(dict.fromkeys(names))
     if different == names:

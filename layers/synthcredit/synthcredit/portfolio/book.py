@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,7 +88,8 @@ class World:
         spread = np.where(thin, bureau.thin_file_noise, bureau.score_noise)
         penalty = np.array([0.0, *bureau.penalties])[recent]
         wide = (slice(None),) + (None,) * (noise.ndim - 1)
-        return np.clip(np.rint(base[wide] + spread[wide] * noise - penalty), 300, 850).astype(np.int64)
+        found = np.clip(np.rint(base[wide] + spread[wide] * noise - penalty), 300, 850)
+        return np.asarray(found.astype(np.int64))
 
     def utilisation(self, people: People, noise: Floats, months: Ints) -> Floats:
         """Return the share of card limits in use, 0 to 1; shapes as in `score`."""
@@ -204,9 +205,9 @@ class Block:
         draws = self.people.draws.children("loan_applications", count)
         draws = Draws(draws.table, draws.seed, draws.numbers.ravel())
 
-        def woven(name: str) -> Ints:
+        def woven(name: str) -> Any:  # noqa: ANN401 - whole or real, as the slot has it
             if not slots:
-                return np.empty(0, np.int64)
+                return np.empty(0, np.float64 if name in ("utilisation", "debt", "index") else np.int64)
             return np.stack([getattr(slot, name) for slot in slots], axis=1).ravel()
 
         names = (
@@ -219,7 +220,12 @@ class Block:
         same = woven("day") == self.people.joined[customer]
         seconds = np.where(same, 72_000 + seconds % 10_000, seconds)
         return Applied(
-            draws, customer, *(woven(name) for name in names), paths=_woven_paths(slots), words=words, seconds=seconds
+            draws=draws,
+            customer=customer,
+            **{name: woven(name) for name in names},
+            paths=_woven_paths(slots),
+            words=words,
+            seconds=seconds,
         )
 
     @cached_property
@@ -293,11 +299,9 @@ class Block:
 def _woven_paths(slots: list[Slot]) -> Paths:
     """Return the paths of all slots, customer by customer, as wide as the widest."""
     if not slots:
-        empty = np.zeros(0, np.int64)
-        wide = np.zeros((0, 1), np.int16)
-        return Paths(wide, wide.astype(np.int8), wide, empty, empty, empty, empty, empty)
+        return Paths.none()
     width = max(slot.paths.paid.shape[1] for slot in slots)
-    woven = []
+    woven: list[Any] = []
     for name in Paths.__dataclass_fields__:
         parts = [getattr(slot.paths, name) for slot in slots]
         if parts[0].ndim == 1:

@@ -74,7 +74,7 @@ class Book:
 
     def cents(self, table: str, column: str) -> Ints:
         """Return amounts in cents."""
-        return np.rint(self.tables[table][column].to_numpy() * 100).astype(np.int64)
+        return np.asarray(np.rint(self.tables[table][column].to_numpy() * 100).astype(np.int64))
 
     def days(self, table: str, column: str) -> Ints:
         """Return dates or timestamps as days; missing ones are the last day that there is."""
@@ -152,7 +152,7 @@ def ledgers(book: Book) -> Iterator[Check]:
     )  # fmt: skip
 
 
-def _previous(values: Ints, first: Bools, start: Ints) -> Ints:
+def _previous(values: Ints, first: Bools, start: Ints | int) -> Ints:
     return np.where(first, start, np.concatenate([[0], values[:-1]]))
 
 
@@ -220,7 +220,8 @@ def _accounts(book: Book) -> Iterator[Check]:
     amount, balance = book.cents("transactions", "transaction_amount"), book.cents("transactions", "account_balance")
     first = np.concatenate([[True], customer[1:] != customer[:-1]])[: len(customer)]
     yield _check(
-        About.LEDGERS, "account_carries", "account_balance", balance != _previous(balance, first, 0) + amount, len(amount),
+        About.LEDGERS, "account_carries", "account_balance",
+        balance != _previous(balance, first, 0) + amount, len(amount),
         "transactions: the balance before plus the amount, to the cent",
     )  # fmt: skip
     kind = np.asarray(book.text("transactions", "transaction_category").to_numpy().astype(str)) == "loan_payment"
@@ -272,7 +273,10 @@ def time_order(book: Book) -> Iterator[Check]:
         "bureau data loaded after joining": (
             "credit_history",
             book.days("credit_history", "created_at")
-            < np.maximum(book.days("credit_history", "record_date"), joined[book.of_parent("credit_history", "customer_id")]),
+            < np.maximum(
+                book.days("credit_history", "record_date"),
+                joined[book.of_parent("credit_history", "customer_id")],
+            ),
         ),
         "recorded after joining": (
             "financial_records",

@@ -52,7 +52,7 @@ def _days(block: Block, count: int) -> Ints:
     calendar = block.world.calendar
     grown = block.people.born + int(18 * YEAR) + 2
     first = np.maximum(calendar.first, grown)[:, None]
-    return first + (np.arange(1, count + 1) * (calendar.last - first)) // max(count, 1)
+    return np.asarray(first + (np.arange(1, count + 1) * (calendar.last - first)) // max(count, 1))
 
 
 def _behaviour(block: Block, draws: Draws, recent: Ints, month: Ints) -> Ints:

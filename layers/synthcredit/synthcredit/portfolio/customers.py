@@ -177,7 +177,7 @@ TABLE = Table(
         Field("state", "varchar(2)", "State; incomes differ by it.", categories=tuple(sorted(set(places.STATES)))),
         Field("zip_code", "varchar(10)", "Postal code of the city's region."),
         Field("employment_type", "varchar(50)", "Kind of employment, by age.", categories=()),
-        Field("annual_income", "decimal(12,2)", "USD a year when the customer joined, by age, job and state.", low=3000),
+        Field("annual_income", "decimal(12,2)", "USD a year on joining, by age, job and state.", low=3000),
         Field("created_at", "timestamp", "When the customer joined."),
     ),
 )  # fmt: skip

@@ -68,7 +68,7 @@ class Draws(KeyedRows):
         """Return one of k options each: ``shares`` of shape (k,), or (n, k) for shares of each entity's own."""
         edges = np.cumsum(shares, axis=-1)
         edges = edges / edges[..., -1:]
-        return (self.uniform(purpose)[..., None] >= edges[..., :-1]).sum(axis=-1)
+        return np.asarray((self.uniform(purpose)[..., None] >= edges[..., :-1]).sum(axis=-1))
 
     def children(self, table: str, count: int) -> Draws:
         """Return the first ``count`` children of each entity, shape (n, count)."""

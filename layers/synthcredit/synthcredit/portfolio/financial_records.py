@@ -74,7 +74,7 @@ def _wealth(block: Block) -> Floats:
 def _described(draws: Draws, kind: Ints) -> Ints:
     sizes = np.array([len(texts) for texts in _DESCRIPTIONS])
     offsets = np.cumsum([0, *sizes])[:-1]
-    return offsets[kind] + np.floor(draws.uniform("description") * sizes[kind]).astype(np.int64)
+    return np.asarray(offsets[kind] + np.floor(draws.uniform("description") * sizes[kind]).astype(np.int64))
 
 
 TABLE = Table(

@@ -5,16 +5,17 @@ on book, ``e = x + w M(month) + s(a)`` is its risk: the index ``x`` that it was 
 the season ``s``. Each month it
 
 - is found unlikely to pay with probability ``u(e)``: default;
-- else misses the instalment with probability ``m_state(e)``: one state on; from state 2 it is 90 days past due: default;
+- else misses the instalment with probability ``m_state(e)``: one state on; from state 2, 90 days past due: default;
 - else pays: from 0 one instalment, or all (prepayment); from 1 and 2 one instalment, some, or all that is missed.
 
-``u`` and ``m`` are logistic: ``1 / (1 + exp(-(level + slope e)))``. The PD over h months is what a distribution over the
-states 0, 1, 2, started in one of them and moved h times, has lost to default.
+``u`` and ``m`` are logistic: ``1 / (1 + exp(-(level + slope e)))``. The PD over h months is what a distribution over
+the states 0, 1, 2, started in one of them and moved h times, has lost to default.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -138,6 +139,12 @@ class Paths:
     """Shape (n,): `PAST_DUE` or `UNLIKELY` of the first default."""
     defaults: Ints
     """Shape (n,): how many times the loan went into default or, in probation, back."""
+
+    @classmethod
+    def none(cls) -> Paths:
+        """Return the paths of no loan."""
+        wide: list[Any] = [np.zeros((0, 1), dtype) for dtype in (np.int16, np.int8, np.int16)]
+        return cls(*wide, *(np.zeros(0, np.int64) for _ in range(5)))
 
     def take(self, rows: Ints) -> Paths:
         """Return some loans' paths."""

@@ -1,15 +1,16 @@
 """IFRS 9: what the lender expects of its loans, in which stage they are, and the loss that it provides for.
 
-The lender knows no future. It expects the macro index of the reporting date to fade, ``index rho^h``, and takes PDs from
-the same monthly moves (`hazards`) that loans make, without the frailty that nobody sees. PDs are worked out on a grid of
-the index, exactly, and read between its points in straight lines of the logarithm.
+The lender knows no future. It expects the macro index of the reporting date to fade, ``index rho^h``, and takes PDs
+from the same monthly moves (`hazards`) that loans make, without the frailty that nobody sees. PDs are worked out on a
+grid of the index, exactly, and read between its points in straight lines of the logarithm.
 
 - Stage 3: in default, probation included.
-- Stage 2: 12-month PD at least ``relative`` times and ``absolute`` more than at origination, or ``backstop_days`` past due.
+- Stage 2: 12-month PD at least ``relative`` times and ``absolute`` more than at origination, or ``backstop_days`` past
+  due.
 - Stage 1: the rest.
 
-``ECL = sum over years y of (marginal PD of y) LGD (EAD in the middle of y) / (1 + EIR)^(y - 1/2)``: one year in stage 1,
-the rest of the contract in stage 2; ``LGD EAD`` in stage 3. Years after the fifth have the fifth's hazard.
+``ECL = sum over years y of (marginal PD of y) LGD (EAD in the middle of y) / (1 + EIR)^(y - 1/2)``: one year in stage
+1, the rest of the contract in stage 2; ``LGD EAD`` in stage 3. Years after the fifth have the fifth's hazard.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Applications: who asks for what, what the lender knows of them then, and what it decides.
 
 Slot by slot, so that a second application sees what became of the first: its instalments are debt, its arrears cost
-points of the score. Every applicant's loan is let to live, those who are turned down for twelve months: the true outcome.
+points of the score. Every applicant's loan is let to live, of those who are turned down for twelve months: the true
+outcome.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _days(world: World, people: People, draws: Draws) -> Ints:
     """Return the days of each customer's applications, rising, shape (n, slots): not before they joined."""
     first = np.maximum(people.joined, world.calendar.first)[:, None]
     span = world.calendar.last + 1 - first
-    return first + np.floor(np.sort(draws.uniform("day"), axis=1) * span).astype(np.int64)
+    return np.asarray(first + np.floor(np.sort(draws.uniform("day"), axis=1) * span).astype(np.int64))
 
 
 def _apply(world: World, people: People, standing: Standing, draws: Draws, day: Ints) -> Slot:
@@ -166,7 +167,7 @@ def _rate(world: World, product: Ints, score: Ints, month: Ints) -> Ints:
     margin = np.array([one.margin for one in world.scenario.products])[product]
     base = np.rint(world.macro.series["policy_rate"][month] * 100).astype(np.int64)
     surcharge = np.maximum(policy.base_score - score, 0) * policy.risk_price // 100
-    return np.clip(base + margin + surcharge, 0, policy.max_rate)
+    return np.asarray(np.clip(base + margin + surcharge, 0, policy.max_rate))
 
 
 def _decide(world: World, people: People, draws: Draws, score: Ints, debt: Floats, recent: Ints) -> tuple[Ints, Bools]:

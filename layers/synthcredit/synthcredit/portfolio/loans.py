@@ -20,18 +20,14 @@ REASONS = ("none", "past_due", "unlikely_to_pay")
 
 def cycle_end(world: World, loans: Loans, loan: Ints, age: Ints) -> Ints:
     """Return the last day of a loan's month on book: the day before its next instalment is due."""
-    calendar = world.calendar
-    return (
-        due_day(world, loans, loan, age)
-        + (calendar.starts[loans.month[loan] + age + 1] - calendar.starts[loans.month[loan] + age])
-        - 1
-    )
+    starts, month = world.calendar.starts, loans.month[loan] + age
+    return np.asarray(due_day(world, loans, loan, age) + starts[month + 1] - starts[month] - 1)
 
 
 def due_day(world: World, loans: Loans, loan: Ints, age: Ints) -> Ints:
     """Return when an instalment is due: on the day of the month on which the loan was paid out."""
     starts = world.calendar.starts
-    return starts[loans.month[loan] + age] + loans.opened[loan] - starts[loans.month[loan]]
+    return np.asarray(starts[loans.month[loan] + age] + loans.opened[loan] - starts[loans.month[loan]])
 
 
 def make(block: Block) -> list[pa.Array]:
@@ -96,7 +92,7 @@ def _exposure(block: Block) -> Ints:
 
 def _sums(values: Ints, starts: Ints) -> Ints:
     total = np.concatenate([[0], np.cumsum(values)])
-    return total[starts[1:]] - total[starts[:-1]]
+    return np.asarray(total[starts[1:]] - total[starts[:-1]])
 
 
 TABLE = Table(
@@ -122,7 +118,7 @@ TABLE = Table(
         Field("days_past_due", "integer", "At the end of the last cycle, 30/360.", low=0),
         Field("in_default", "boolean", "In default or in probation at the end of the last cycle."),
         Field("default_date", "date", "End of the cycle of the first default.", nullable=True),
-        Field("default_reason", "varchar(20)", "90 days past due and material, or unlikely to pay.", categories=REASONS),
+        Field("default_reason", "varchar(20)", "Materially 90 days past due, or unlikely to pay.", categories=REASONS),
         Field("exposure_at_default", "decimal(12,2)", "Principal at the latest default.", nullable=True, low=0),
         Field("recovered_amount", "decimal(12,2)", "Recovered after default.", low=0),
         Field("written_off_amount", "decimal(12,2)", "Principal written off.", low=0),

@@ -288,9 +288,7 @@ class Scenario(_Section):
                     f"default.materiality_amount, so 90 days past due would be no default"
                 )
             if 3 / max(product.terms) < self.default.materiality_share * 0.8:
-                wrong.append(
-                    f"products '{product.name}': three instalments may be below default.materiality_share of the balance"
-                )
+                wrong.append(f"products '{product.name}': three instalments may be below default.materiality_share")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
@@ -319,7 +317,8 @@ def load(name: str | Path) -> Scenario:
 
 def parameters(name: str | Path) -> dict[str, Any]:
     """Return the bare parameters of a scenario, with those that it takes from others, before they are checked."""
-    return _bare(_raw(name, ()))
+    found: dict[str, Any] = _bare(_raw(name, ()))
+    return found
 
 
 def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:

@@ -1,4 +1,4 @@
-"""What a table of the portfolio is: its columns with SQL types and meanings, its keys, and how a block of it is made."""
+"""What a table of the portfolio is: columns with SQL types and meanings, keys, and how a block of it is made."""
 
 from __future__ import annotations
 

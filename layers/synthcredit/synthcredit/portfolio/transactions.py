@@ -1,5 +1,6 @@
-"""Transactions: the account of each customer in the last months of the window; every balance is the one before plus the
-amount, and every instalment that was paid then is in it.
+"""Transactions: the account of each customer in the last months of the window.
+
+Every balance is the one before plus the amount, and every instalment that was paid then is in it.
 """
 
 from __future__ import annotations

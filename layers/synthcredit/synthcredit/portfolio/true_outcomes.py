@@ -1,5 +1,7 @@
-"""True outcomes: the answer key. What nobody at the lender can know: every applicant's true risk, and what becomes, or
-would have become, of the loan. Never a feature of a model.
+"""True outcomes: the answer key.
+
+What nobody at the lender can know: every applicant's true risk, and what becomes, or would have become, of the loan.
+Never a feature of a model.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ TABLE = Table(
         Field("opening_month", "integer", "Month of the window in which the loan is, or would be, paid out, from 0."),
         Field("risk_index", "decimal(12,8)", "The index x of the monthly moves, frailty included."),
         Field("frailty", "decimal(12,8)", "The part of it that nobody sees."),
-        Field("pd_12m", "decimal(12,8)", "12-month PD that the monthly moves imply, under the true macro path.", low=0, high=1),
+        Field("pd_12m", "decimal(12,8)", "12-month PD that the moves imply, under the true macro path.", low=0, high=1),
         Field("default_12m", "boolean", "Whether it defaults within twelve months."),
         Field("default_month", "integer", "In which month on book.", nullable=True, low=1, high=HORIZON),
         Field("default_reason", "varchar(20)", "Why.", categories=REASONS),

@@ -62,7 +62,7 @@ def modelling_view(tables: Mapping[str, pa.Table], observed: dt.date) -> pa.Tabl
     loan_places = _places(tables["loans"]["loan_id"], rows["loan_id"])
     known, later = ends <= today, (ends > today) & (ends <= until)
     keep, last_row = _open_loans(tables["loans"], rows, loan_places, known, today)
-    outcome = _outcomes(rows, loan_places, later, keep, until)
+    outcome = _outcomes(rows, loan_places, later, keep)
     return _features(tables, rows, keep, last_row, today).append_column(
         "outcome", pa.array(outcome.tolist(), pa.string())
     )
@@ -109,9 +109,7 @@ def _open_loans(loans: pa.Table, rows: pa.Table, places: Ints, known: Bools, tod
     return keep, last[keep]
 
 
-def _outcomes(
-    rows: pa.Table, places: Ints, later: Bools, keep: Ints, until: int
-) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def _outcomes(rows: pa.Table, places: Ints, later: Bools, keep: Ints) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
     count = int(max(places.max(initial=-1), keep.max(initial=-1))) + 1
     status = _plain(rows["status"]).to_numpy().astype(str)
     bad, late = np.zeros(count, np.bool_), np.zeros(count, np.bool_)

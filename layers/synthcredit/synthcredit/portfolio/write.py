@@ -1,6 +1,7 @@
 """Write a portfolio as Parquet: shards of blocks, each shard one part file a table, in as many processes as wanted.
 
-A shard is a fixed run of blocks, so the files do not depend on how many workers wrote them. Each process holds one block.
+A shard is a fixed run of blocks, so the files do not depend on how many workers wrote them. Each process holds one
+block.
 """
 
 from __future__ import annotations
@@ -157,8 +158,8 @@ def _write_blocks(
 def writer(table: Table, path: Path) -> pq.ParquetWriter:
     """Open a part file: one row group a block.
 
-    Text that is made as codes is written as codes, keys by what they have in common with the key before, dates and whole
-    numbers by their differences: a quarter smaller than plain columns, and faster.
+    Text that is made as codes is written as codes, keys by what they have in common with the key before, dates and
+    whole numbers by their differences: smaller than plain columns, and faster.
     """
     encoded = {
         one.name: "DELTA_BYTE_ARRAY" if one.name == table.key else "DELTA_BINARY_PACKED"

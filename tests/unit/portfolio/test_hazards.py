@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,12 @@ SCENARIO = load("baseline")
 MACRO = 0.4 * np.sin(np.arange(140) / 9)
 
 
+def _luck(key: int) -> Callable[[np.ndarray, int], np.ndarray]:
+    return lambda loans, age: Draws("t", key, loans * 100 + age).uniform("luck")
+
+
 def _simulated(index: float, count: int = 40_000, months: int = 12, scenario: object = SCENARIO) -> hazards.Paths:
-    luck = Draws("t", 0, np.arange(count * months).reshape(count, months)).uniform("luck")
+    luck = _luck(0)
     full = np.full
     return hazards.simulate(
         scenario, full(count, index), full(count, 60), full(count, 3), full(count, 10), full(count, months), MACRO, luck
@@ -63,7 +69,7 @@ def test_moves_lose_nobody() -> None:
 
 def test_a_worse_economy_adds_defaults_and_takes_no_first_default_away() -> None:
     calm = _simulated(1.0, 5_000)
-    luck = Draws("t", 0, np.arange(5_000 * 12).reshape(5_000, 12)).uniform("luck")
+    luck = _luck(0)
     full = np.full
     worse = hazards.simulate(
         SCENARIO, full(5_000, 1.0), full(5_000, 60), full(5_000, 3), full(5_000, 10), full(5_000, 12), MACRO + 0.5, luck
@@ -94,7 +100,7 @@ def test_probation_lasts_as_long_as_stated_and_workout_ends() -> None:
 
 def test_after_the_contract_small_arrears_are_no_default() -> None:
     count, months = 3_000, 20
-    luck = Draws("t", 1, np.arange(count * months).reshape(count, months)).uniform("luck")
+    luck = _luck(1)
     full = np.full
     common = (full(count, 2.0), full(count, 12))
     strict = hazards.simulate(SCENARIO, *common, full(count, 1), full(count, 0), full(count, months), MACRO, luck)

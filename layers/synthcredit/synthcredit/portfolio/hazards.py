@@ -14,6 +14,7 @@ the states 0, 1, 2, started in one of them and moved h times, has lost to defaul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +160,7 @@ def simulate(
     opened: Ints,
     until: Ints,
     macro: Floats,
-    luck: Floats,
+    luck: Callable[[Ints, int], Floats],
 ) -> Paths:
     """Let loans live from their opening to the end of what is watched.
 
@@ -171,8 +172,8 @@ def simulate(
     macro
         The macro index month by month, times its weight.
     luck
-        Shape (n, at least the largest ``until``): one uniform number a loan and month decides all of its month. Small
-        is bad, so that a worse economy adds defaults and takes none away while a loan is performing.
+        Called with the places of loans and a month on book; returns one uniform number each, which decides all of the
+        loan's month. Small is bad: a worse economy adds defaults and takes none away while a loan is performing.
     """
     walk = _Walk.start(scenario, term, needed, int(until.max(initial=0)))
     live = np.flatnonzero(until > 0)
@@ -181,7 +182,7 @@ def simulate(
         if not len(live):
             break
         risk = index[live] + macro[opened[live] + age] + seasons[age]
-        walk.step(age, live, risk, luck[live, age - 1])
+        walk.step(age, live, risk, luck(live, age))
         live = live[(walk.closed[live] == OPEN) & (until[live] > age)]
     return Paths(walk.paid, walk.status, walk.clock, walk.last, walk.closed, walk.default, walk.reason, walk.defaults)
 

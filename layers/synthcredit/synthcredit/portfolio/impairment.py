@@ -38,7 +38,7 @@ class Expected:
     reports: Ints
     """Months at whose ends it reports."""
     terms: Floats
-    """Logarithms of cumulative PDs: shape (reports, ages, states, years, grid)."""
+    """Logarithms of cumulative PDs: shape (reports, ages, states, grid, years)."""
     fresh: Floats
     """Logarithms of the 12-month PD of a loan that is opened, shape (months, grid)."""
 
@@ -50,14 +50,15 @@ class Expected:
         weighted = scenario.hazards.index.macro * macro.index
         terms = _cumulative(scenario, weighted[reports], macro.persistence, ages=_OLDEST + 1, states=3, years=YEARS)
         fresh = _cumulative(scenario, weighted[: calendar.months], macro.persistence, ages=1, states=1, years=1)
-        return cls(reports, terms, fresh[:, 0, 0, 0])
+        return cls(reports, terms, np.ascontiguousarray(fresh[:, 0, 0, :, 0]))
 
     def pd(self, report: Ints, age: Ints, state: Ints, index: Floats) -> Floats:
         """Return cumulative PDs over 1 to 5 years, shape (n, 5)."""
-        rows = self.terms[report, np.minimum(age, _OLDEST), state]
         low, within = _between(index)
-        many = np.arange(len(index))
-        left, right = rows[many, :, low], rows[many, :, low + 1]
+        _, ages, states, points, years = self.terms.shape
+        place = ((report * ages + np.minimum(age, _OLDEST)) * states + state) * points + low
+        flat = self.terms.reshape(-1, years)
+        left, right = flat[place], flat[place + 1]
         return np.asarray(np.exp(left + within[:, None] * (right - left)))
 
     def pd_at_opening(self, month: Ints, index: Floats) -> Floats:
@@ -74,12 +75,12 @@ def _between(index: Floats) -> tuple[Ints, Floats]:
 
 
 def _cumulative(scenario: Scenario, macro: Floats, persistence: float, *, ages: int, states: int, years: int) -> Floats:
-    """Return logarithms of cumulative PDs, shape (len(macro), ages, states, years, grid)."""
+    """Return logarithms of cumulative PDs, shape (len(macro), ages, states, grid, years)."""
     shape = (len(macro), ages, states, len(_GRID))
     starts = np.arange(states)[:, None]
     occupied = [np.broadcast_to((starts == state).astype(np.float64), shape) for state in range(3)]
     lost = np.zeros(shape)
-    found = np.empty((len(macro), ages, states, years, len(_GRID)))
+    found = np.empty((*shape, years))
     first = np.arange(ages)
     for step in range(1, 12 * years + 1):
         seasons = hazards.season(scenario.hazards, np.minimum(first + step, 10 * _OLDEST))
@@ -87,7 +88,7 @@ def _cumulative(scenario: Scenario, macro: Floats, persistence: float, *, ages: 
         occupied, default = hazards.move(scenario.hazards, occupied, risk)
         lost = lost + default
         if step % 12 == 0:
-            found[:, :, :, step // 12 - 1] = np.log(lost)
+            found[..., step // 12 - 1] = np.log(lost)
     return found
 
 

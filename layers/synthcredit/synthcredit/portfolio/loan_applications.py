@@ -181,8 +181,10 @@ def _decide(world: World, people: People, draws: Draws, score: Ints, debt: Float
 
 def _live(world: World, draws: Draws, index: Floats, term: Ints, needed: Ints, month: Ints, approved: Bools) -> Paths:
     until = np.maximum(np.where(approved, world.calendar.months - 2 - month, 0), HORIZON)
-    ages = np.arange(1, int(until.max(initial=0)) + 1)
-    luck = Draws("installments", draws.seed, draws.numbers[:, None] * CHILDREN + ages).uniform("luck of the month")
+
+    def luck(loans: Ints, age: int) -> Floats:
+        return Draws("installments", draws.seed, draws.numbers[loans] * CHILDREN + age).uniform("luck of the month")
+
     return hazards.simulate(world.scenario, index, term, needed, month, until, world.weighted, luck)
 
 
@@ -196,18 +198,23 @@ def _learn(world: World, standing: Standing, slot: Slot) -> None:
     schedule = ledger.Schedule.of(slot.amount[granted], slot.rate[granted], slot.term[granted], paths.paid.shape[1] - 1)
     # The cycle of month a ends in month opened + a + 1, and is known from the month after that on.
     age = np.arange(months) - slot.month[granted, None] - 2
-    known = np.clip(age, 0, paths.last[:, None])
-    rows = np.arange(len(granted))[:, None]
-    started = np.arange(months) > slot.month[granted, None]
+    started = age > -2
     ended = (age >= paths.last[:, None]) & (paths.closed[:, None] != hazards.OPEN)
-    paid = paths.paid[rows, known]
-    owed = slot.amount[granted, None] - schedule.principal[rows, paid]
-    alive = started & ~ended
-    standing.balance[granted] += np.where(alive, owed, 0)
-    standing.service[granted] += np.where(alive, slot.instalment[granted, None], 0)
-    missed = np.where(paths.status[rows, known] != hazards.PERFORMING, 4, np.minimum(known - paid, 3))
-    worst = np.where(started & (age <= paths.last[:, None]), np.maximum(missed, 0), 0).astype(np.int8)
+    # Flat places: one index serves all arrays of (loan, month on book).
+    loan, month = np.nonzero(started & (age <= paths.last[:, None]))
+    width = paths.paid.shape[1]
+    known = np.maximum(age[loan, month], 0)
+    place = loan * width + known
+    paid = paths.paid.ravel()[place]
+    missed = np.where(paths.status.ravel()[place] != hazards.PERFORMING, 4, np.clip(known - paid, 0, 3))
+    worst = np.zeros(age.shape, np.int8)
+    worst[loan, month] = missed
     standing.worst[granted] = np.maximum(standing.worst[granted], worst)
+    alive = ~ended[loan, month]
+    loan, month, paid = loan[alive], month[alive], paid[alive]
+    owed = slot.amount[granted][loan] - schedule.principal.ravel()[loan * width + paid]
+    standing.balance[granted[loan], month] += owed
+    standing.service[granted[loan], month] += slot.instalment[granted][loan]
 
 
 def make(block: Block) -> list[pa.Array]:

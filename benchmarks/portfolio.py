@@ -5,7 +5,7 @@
 Each figure is taken in a fresh process. Rows are counted as written to Parquet. Faker's way is the usual script: one
 dictionary a row, five tables, then one Parquet file each. pyarrow alone writes tables that are already in memory, text
 as plain strings: once as `pq.write_table` does by default, once with zstd, as the portfolio does, in one process, as is
-the portfolio's side of that ratio. Peak memory is summed over the process and its workers. Processor seconds are printed
+the portfolio's side of that ratio. Peak memory is summed over the process and its workers. Processor seconds are told
 too: they say more than the clock when the machine is busy. Ratios are taken by both.
 """
 
@@ -325,7 +325,7 @@ def speeds(customers: int) -> None:
         for group, ours in (("all", one), ("basic", basic_one)):
             theirs = alone[group + kind]
             print(
-                f"Share of pyarrow alone {label}, {group} tables: {by_clock(ours) / by_clock(theirs):.0%} by the clock, "
+                f"Share of pyarrow alone {label}, {group} tables: {by_clock(ours) / by_clock(theirs):.0%} by clock, "
                 f"{by_processor(ours) / by_processor(theirs):.0%} by processor seconds, of "
                 f"{by_processor(theirs):,.0f} rows a processor second (goal {GOAL_PYARROW:.0%})"
             )
@@ -352,9 +352,8 @@ def tables(customers: int) -> None:
             f"| {run['bytes'] / both / 1e6:,.1f} |"
         )
     total = sum(run["made"] + run["written"] for run in found["tables"].values())
-    print(
-        f"\nThe life of customers and loans, which tables share: {found['shared']:.2f} s of {total + found['shared']:.2f}"
-    )
+    shared = found["shared"]
+    print(f"\nThe life of customers and loans, which tables share: {shared:.2f} s of {total + shared:.2f}")
 
 
 def memory(counts: list[int]) -> None:

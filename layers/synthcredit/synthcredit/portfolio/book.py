@@ -19,6 +19,8 @@ from synthcredit.portfolio.loan_applications import APPROVED, Slot, Standing
 from synthcredit.portfolio.macro import Calendar, MacroPath, macro_path
 from synthcredit.portfolio.scenario import Scenario
 
+_DENSE_FROM = 740.0
+"""Scores above this are denser than standings are."""
 BLOCK_CUSTOMERS = 4096
 """Customers of one block. Which block a customer is in changes none of its rows."""
 
@@ -88,7 +90,12 @@ class World:
         spread = np.where(thin, bureau.thin_file_noise, bureau.score_noise)
         penalty = np.array([0.0, *bureau.penalties])[recent]
         wide = (slice(None),) + (None,) * (noise.ndim - 1)
-        found = np.clip(np.rint(base[wide] + spread[wide] * noise - penalty), 300, 850)
+        raw = base[wide] + spread[wide] * noise
+        # The scale ends at 850: good files are pressed together before it instead of piling up on it.
+        room = 850.0 - _DENSE_FROM
+        above = np.maximum(raw - _DENSE_FROM, 0.0)
+        raw = np.minimum(raw, _DENSE_FROM) + room * (1.0 - np.exp(-above / room))
+        found = np.clip(np.rint(raw - penalty), 300, 850)
         return np.asarray(found.astype(np.int64))
 
     def utilisation(self, people: People, noise: Floats, months: Ints) -> Floats:

@@ -45,7 +45,7 @@ def risk_index(weights: Index, score: Floats, income: Floats, debt: Floats, util
     )
 
 
-def logistic(hazard: Hazard, risk: Floats) -> Floats:
+def logistic(hazard: Hazard, risk: Floats | float) -> Floats:
     """Return a monthly hazard at some risks."""
     return np.asarray(1.0 / (1.0 + np.exp(-(hazard.level + hazard.slope * risk))))
 
@@ -221,6 +221,21 @@ class _Walk:
             self._recover(age, live[rest], risk[rest], luck[rest])
 
     def _perform(self, age: int, live: Ints, risk: Floats, luck: Floats) -> None:
+        """Move performing loans: most are not late and have ordinary luck, and pay one instalment."""
+        current = self.paid[live, age - 1] == age - 1
+        ordinary = current & (luck >= self._most_bad(risk)) & (luck < 1.0 - self.hazards.prepayment)
+        self.paid[live[ordinary], age] = age
+        self.closed[live[ordinary & (self.term[live] <= age)]] = REPAID
+        rest = ~ordinary
+        self._decide(age, live[rest], risk[rest], luck[rest])
+
+    def _most_bad(self, risk: Floats) -> float:
+        """Return the largest probability that any of the loans, if it is not late, does not pay."""
+        worst = risk.max(initial=-50.0)
+        unlikely = float(logistic(self.hazards.unlikely_to_pay, worst))
+        return unlikely + (1.0 - unlikely) * float(logistic(self.hazards.current, worst))
+
+    def _decide(self, age: int, live: Ints, risk: Floats, luck: Floats) -> None:
         hazards, term = self.hazards, self.term[live]
         paid = self.paid[live, age - 1].astype(np.int64)
         missed = age - 1 - paid
@@ -246,23 +261,37 @@ class _Walk:
         self.defaults[loans] += 1
 
     def _recover(self, age: int, live: Ints, risk: Floats, luck: Floats) -> None:
+        """Move loans that are in default."""
+        workout = self.status[live, age - 1] == WORKOUT
+        self._work_out(age, live[workout], luck[workout])
+        if not workout.all():
+            rest = ~workout
+            self._prove(age, live[rest], risk[rest], luck[rest])
+
+    def _work_out(self, age: int, live: Ints, luck: Floats) -> None:
+        """Cure loans in workout, or bring them a month nearer to their end."""
         rules = self.rules
-        before, term = self.status[live, age - 1], self.term[live]
-        paid = self.paid[live, age - 1].astype(np.int64)
-        clock = self.clock[live, age - 1].astype(np.int64) + 1
-        workout = before == WORKOUT
-        cured = workout & (clock <= rules.cure_months) & (luck < rules.cure)
-        unlikely, skips, _ = _bad_luck(self.hazards, np.zeros_like(paid), risk, luck)
-        fails = ~workout & (unlikely | skips)
-        keeps = ~workout & ~fails
-        after = np.minimum(np.where(cured, age, paid + keeps), term)
-        healed = keeps & (clock >= rules.probation_months)
-        status = np.where(healed, PERFORMING, np.where(cured | keeps, PROBATION, WORKOUT))
+        clock = self.clock[live, age - 1] + 1
+        cured = (clock <= rules.cure_months) & (luck < rules.cure)
+        after = np.where(cured, np.minimum(age, self.term[live]), self.paid[live, age - 1])
         self.paid[live, age] = after
-        self.status[live, age] = status
-        self.clock[live, age] = np.where(cured | fails | healed, 0, clock)
-        lost = workout & ~cured & (clock >= rules.recovery_months[-1])
-        self.closed[live] = np.where(after >= term, REPAID, np.where(lost, WRITTEN_OFF, OPEN))
+        self.status[live, age] = np.where(cured, PROBATION, WORKOUT)
+        self.clock[live, age] = np.where(cured, 0, clock)
+        self.closed[live[after >= self.term[live]]] = REPAID
+        self.closed[live[~cured & (clock >= rules.recovery_months[-1])]] = WRITTEN_OFF
+
+    def _prove(self, age: int, live: Ints, risk: Floats, luck: Floats) -> None:
+        """Move loans in probation: a month without a missed instalment, or back into workout."""
+        paid, term = self.paid[live, age - 1].astype(np.int64), self.term[live]
+        clock = self.clock[live, age - 1] + 1
+        unlikely, skips, _ = _bad_luck(self.hazards, np.zeros_like(paid), risk, luck)
+        fails = unlikely | skips
+        healed = ~fails & (clock >= self.rules.probation_months)
+        after = np.minimum(paid + ~fails, term)
+        self.paid[live, age] = after
+        self.status[live, age] = np.where(fails, WORKOUT, np.where(healed, PERFORMING, PROBATION))
+        self.clock[live, age] = np.where(fails | healed, 0, clock)
+        self.closed[live[after >= term]] = REPAID
         self._note(age, live[fails], unlikely[fails])
 
 

@@ -196,25 +196,25 @@ def _learn(world: World, standing: Standing, slot: Slot) -> None:
     months = world.calendar.months
     paths = slot.paths.take(granted)
     schedule = ledger.Schedule.of(slot.amount[granted], slot.rate[granted], slot.term[granted], paths.paid.shape[1] - 1)
-    # The cycle of month a ends in month opened + a + 1, and is known from the month after that on.
-    age = np.arange(months) - slot.month[granted, None] - 2
-    started = age > -2
-    ended = (age >= paths.last[:, None]) & (paths.closed[:, None] != hazards.OPEN)
-    # Flat places: one index serves all arrays of (loan, month on book).
-    loan, month = np.nonzero(started & (age <= paths.last[:, None]))
+    # The cycle of month a ends in month opened + a + 1, and is known from the month after that on: one entry a loan and
+    # month, from the one after the opening to the one that knows the last cycle.
+    opened = slot.month[granted]
+    counts = np.maximum(np.minimum(opened + 2 + paths.last, months - 1) - opened, 0)
+    loan = np.repeat(np.arange(len(granted)), counts)
+    known = np.maximum(np.arange(len(loan)) - (np.cumsum(counts) - counts)[loan] - 1, 0)
+    month = np.arange(len(loan)) - (np.cumsum(counts) - counts - opened)[loan] + 1
     width = paths.paid.shape[1]
-    known = np.maximum(age[loan, month], 0)
     place = loan * width + known
-    paid = paths.paid.ravel()[place]
+    paid = paths.paid.ravel()[place].astype(np.int64)
     missed = np.where(paths.status.ravel()[place] != hazards.PERFORMING, 4, np.clip(known - paid, 0, 3))
-    worst = np.zeros(age.shape, np.int8)
-    worst[loan, month] = missed
-    standing.worst[granted] = np.maximum(standing.worst[granted], worst)
-    alive = ~ended[loan, month]
-    loan, month, paid = loan[alive], month[alive], paid[alive]
+    # Flat places in the standing, each once: one loan a customer and slot.
+    entry = granted[loan] * months + month
+    worst, balance, service = (one.reshape(-1) for one in (standing.worst, standing.balance, standing.service))
+    worst[entry] = np.maximum(worst[entry], missed)
+    alive = (known < paths.last[loan]) | (paths.closed == hazards.OPEN)[loan]
     owed = slot.amount[granted][loan] - schedule.principal.ravel()[loan * width + paid]
-    standing.balance[granted[loan], month] += owed
-    standing.service[granted[loan], month] += slot.instalment[granted][loan]
+    balance[entry] += np.where(alive, owed, 0)
+    service[entry] += np.where(alive, slot.instalment[granted][loan], 0)
 
 
 def make(block: Block) -> list[pa.Array]:

@@ -59,6 +59,7 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 	$(BIN)/python benchmarks/copula.py fidelity
 	$(BIN)/python benchmarks/fidelity.py --data data/german_credit.csv --target creditability
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
+	$(BIN)/python benchmarks/portfolio.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py

@@ -8,7 +8,7 @@ from synthcredit.portfolio.book import Volumes, make_block
 from synthcredit.portfolio.scenario import Scenario, load
 
 SEED = 7
-VOLUMES = Volumes(customers=8192)
+VOLUMES = Volumes(customers=9000)
 
 
 def made(scenario: Scenario, volumes: Volumes = VOLUMES, seed: int = SEED) -> dict[str, pa.Table]:

@@ -74,4 +74,4 @@ def test_some_tables_alone_are_the_same(tmp_path: Path) -> None:
 
 def test_shards_cover_all_blocks() -> None:
     assert write.shards(Volumes(customers=1)) == 1
-    assert write.shards(Volumes(customers=8 * book.BLOCK_CUSTOMERS + 1)) == 2
+    assert write.shards(Volumes(customers=4 * book.BLOCK_CUSTOMERS + 1)) == 2

@@ -21,7 +21,7 @@ from synthcredit.portfolio.scenario import Scenario
 
 _DENSE_FROM = 740.0
 """Scores above this are denser than standings are."""
-BLOCK_CUSTOMERS = 4096
+BLOCK_CUSTOMERS = 8192
 """Customers of one block. Which block a customer is in changes none of its rows."""
 
 

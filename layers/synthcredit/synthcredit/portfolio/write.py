@@ -25,7 +25,7 @@ from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
 from synthcredit.portfolio.tables import TABLES
 
-SHARD_BLOCKS = 8
+SHARD_BLOCKS = 4
 """Blocks of one part file. Part of what makes the files the same whoever writes them."""
 _WORTH_A_PROCESS = 2
 """Shards that a process is worth starting for."""

@@ -39,11 +39,12 @@ def make(block: Block) -> list[pa.Array]:
     balance = np.where(begun, book.balance[place] if len(book.balance) else 0, loans.principal[loan])
     missed = np.where(begun, book.missed[place] if len(book.missed) else 0, 0)
     in_default = begun & (loans.paths.status[loan, age] != hazards.PERFORMING)
-    cumulative = expected.pd(report, age, np.minimum(missed, 2), loans.seen[loan])
+    # Rounded as the columns have them, so that stages and losses follow from the columns exactly.
+    cumulative = _rounded(expected.pd(report, age, np.minimum(missed, 2), loans.seen[loan]))
     cumulative[in_default] = 1.0
-    origin = expected.pd_at_opening(loans.month[loan], loans.seen[loan])
+    origin = _rounded(expected.pd_at_opening(loans.month[loan], loans.seen[loan]))
     stage = impairment.stages(scenario, cumulative[:, 0], origin, 30 * missed, in_default)
-    lgd = impairment.expected_lgd(scenario, loans.product[loan], world.macro.index[month], in_default)
+    lgd = _rounded(impairment.expected_lgd(scenario, loans.product[loan], world.macro.index[month], in_default))
     remaining = loans.term[loan] - age
     loss = impairment.expected_loss(stage, cumulative, lgd, balance, loans.rate[loan], remaining)
     return [
@@ -52,10 +53,10 @@ def make(block: Block) -> list[pa.Array]:
         arrays.dates(world.calendar.end_of(month)),
         arrays.whole(stage),
         arrays.whole(30 * missed),
-        arrays.real(_rounded(origin)),
-        arrays.real(_rounded(cumulative[:, 0])),
-        arrays.real(_rounded(cumulative[:, -1])),
-        arrays.real(_rounded(lgd)),
+        arrays.real(origin),
+        arrays.real(cumulative[:, 0]),
+        arrays.real(cumulative[:, -1]),
+        arrays.real(lgd),
         arrays.money(balance),
         arrays.money(loss),
     ]

@@ -524,7 +524,7 @@ def _shuffled_errors(
 
     shuffled = {name: take_one(feature, under_each_other(name)) for name, feature in holdout.items()}
     errors = squared_errors(replace(task, truth=np.tile(task.truth, copies)), model(shuffled))
-    return errors.reshape(len(orders), times, len(rows)).mean(axis=1)
+    return np.asarray(errors.reshape(len(orders), times, len(rows)).mean(axis=1))
 
 
 def squared_errors(task: Task, predicted: Scores) -> Scores:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def write(
     *,
     workers: int = 1,
     tables: Sequence[Table] = TABLES,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Written:
     """Write a whole portfolio to ``out/<table>/part-00000.parquet`` and on.
@@ -61,6 +63,9 @@ def write(
         Processes; they change no byte.
     tables
         The tables that are wanted.
+    resume
+        Leave the shards that are whole as they are: whoever says so knows that they are of the same request
+        (`synthcredit.portfolio.folder`).
     progress
         Told the share that is done, and how many customers.
 
@@ -73,7 +78,9 @@ def write(
     work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
     rows = dict.fromkeys(names, 0)
     size = 0
-    for done, shard in enumerate(_all(work, shards(volumes), workers), start=1):
+    there = {shard: whole for shard in range(shards(volumes)) if resume and (whole := _standing(out, names, shard))}
+    left = [shard for shard in range(shards(volumes)) if shard not in there]
+    for done, shard in enumerate(chain(there.values(), _all(work, left, workers)), start=1):
         rows = {name: rows[name] + shard.rows.get(name, 0) for name in names}
         size += shard.size
         if progress is not None:
@@ -87,13 +94,33 @@ def shards(volumes: Volumes) -> int:
     return -(-volumes.blocks // SHARD_BLOCKS)
 
 
-def _all(work: Callable[[int], Written], count: int, workers: int) -> Iterator[Written]:
-    processes = min(workers, -(-count // _WORTH_A_PROCESS))
+def _standing(out: Path, names: Sequence[str], shard: int) -> Written | None:
+    """Return what a shard wrote before, or None where it is not whole; half files of one that was killed go away."""
+    paths = _paths(out, names, shard)
+    for path in paths.values():
+        for unfinished in path.parent.glob(f".{path.name}.*.partial"):
+            unfinished.unlink(missing_ok=True)
+    if not all(path.exists() for path in paths.values()):
+        return None
+    rows = {name: pq.read_metadata(path).num_rows for name, path in paths.items()}
+    return Written(rows, sum(path.stat().st_size for path in paths.values()))
+
+
+def _paths(out: Path, names: Sequence[str], shard: int) -> dict[str, Path]:
+    return {
+        table.name: out / table.name / f"part-{shard:05d}.parquet"
+        for table in TABLES
+        if table.name in names and (not table.once or shard == 0)
+    }
+
+
+def _all(work: Callable[[int], Written], numbers: Sequence[int], workers: int) -> Iterator[Written]:
+    processes = min(workers, -(-len(numbers) // _WORTH_A_PROCESS))
     if processes <= 1:
-        yield from map(work, range(count))
+        yield from map(work, numbers)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_alone) as pool:
-        futures = [pool.submit(work, shard) for shard in range(count)]
+        futures = [pool.submit(work, shard) for shard in numbers]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -117,8 +144,8 @@ def write_shard(
     StorageError
         The disk is full or read-only.
     """
-    wanted = [table for table in TABLES if table.name in names and (not table.once or shard == 0)]
-    paths = {table.name: out / table.name / f"part-{shard:05d}.parquet" for table in wanted}
+    paths = _paths(out, names, shard)
+    wanted = [table for table in TABLES if table.name in paths]
     partials = {name: path.with_name(f".{path.name}.{os.getpid()}.partial") for name, path in paths.items()}
     try:
         for path in paths.values():

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from synthcredit.datasets.schema import DatasetSchema, TableSchema
     from synthcredit.evidence.audit import Audit
     from synthcredit.evidence.relations import TablesEvidence
-    from synthcredit.local.workflow import Listener
+    from synthcredit.local.workflow import Listener, Store
     from synthcredit.steps.assess_files import Files
     from synthcredit.steps.compare_files import Comparison
     from synthcredit.stores import StoredDataset
@@ -276,14 +276,16 @@ def run_request(
     home: str | Path | None = None,
     workers: int | None = None,
     again: bool = False,
+    store: Store | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Run a whole request, as the HTTP API takes it; where it names a database (``to``), load that too.
 
-    The same request again continues where an interrupted one stopped, or returns the finished one.
+    ``store`` is a database that the request does not name. The same request again continues where an interrupted one
+    stopped, or returns the finished one.
     """
     from synthcredit import stores
-    from synthcredit.local.workflow import Workflow, deaf
+    from synthcredit.local.workflow import Store, Workflow, deaf
 
     goal = Path(out)
     form = single_form(goal)
@@ -296,11 +298,9 @@ def run_request(
     hear = listener or deaf
     if parsed.to is not None:
         stores.reach(parsed.to.named)
-    job = workflow.run(parsed, key=request_key(parsed), again=again, listener=hear)
+        store = store or Store(parsed.to.named, stores.deliver_tables)
+    job = workflow.run(parsed, key=request_key(parsed), again=again, store=store, listener=hear)
     result = _result(job, place)
-    if parsed.to is not None:
-        # After the gate, and after all else is delivered: a database that fails loses nothing.
-        stores.deliver(parsed.to.named, result.stored, progress=lambda done, message: hear("load", done, message))
     return in_one_file(result, goal) if form else result
 
 

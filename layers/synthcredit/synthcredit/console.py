@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "notify")
+STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "load", "notify")
 """The steps of a job, in order."""
 _WORST = 3
 """Parts of a score that the shell shows, the worst ones."""

@@ -44,7 +44,7 @@ from synthcredit.cli.common import (
     settings_of,
     with_constraints,
 )
-from synthcredit.cli.stores import Reset, Store, To, Yes, fill, reach, show, shown_as_json
+from synthcredit.cli.stores import Reset, Store, To, Yes, as_step, reach, show, shown_as_json
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.evidence.model import Level
 
@@ -358,13 +358,18 @@ def _run(
 
     if store.to is not None:
         reach(store.to)
+    step, loaded = as_step(store)
     with console.progress() as listener:
-        result = api.run_request(body, out=out_path, home=home, workers=workers, again=again, listener=listener)
-    # After the gate, and after all else is delivered: a database that fails loses nothing.
-    loaded = None if store.to is None else fill(store.to, result.stored, reset=store.reset, yes=store.yes)
+        result = api.run_request(
+            body, out=out_path, home=home, workers=workers, again=again, listener=listener,
+            store=None if store.asks else step,
+        )  # fmt: skip
+    if store.asks:
+        # The job is finished: what is left of it is to ask, and to load.
+        result = api.run_request(body, out=out_path, home=home, workers=workers, store=step)
     if as_json:
-        console.print_json(console.as_json(result) | ({} if loaded is None else {"database": shown_as_json(loaded)}))
+        console.print_json(console.as_json(result) | ({"database": shown_as_json(loaded[-1])} if loaded else {}))
         return
     console.summary(result, new=bool(listener.seen))
-    if loaded is not None:
-        show(loaded)
+    for summary in loaded:
+        show(summary)

@@ -69,6 +69,16 @@ class Job(BaseModel):
     )
     results: Annotated[dict[str, str], Field(description="Links to what came out.")] = {}
 
+    @property
+    def published(self) -> bool:
+        """Whether its rows are to be had: it succeeded, or failed only after that, on the way into a database."""
+        failed_after = self.failure is not None and self.failure.step == LOAD
+        return self.state is State.SUCCEEDED or (self.state is State.FAILED and failed_after)
+
+
+LOAD = "load"
+"""The step that comes after publishing, where a database is named."""
+
 
 def job_id_for(caller: str, key: str) -> str:
     """Return the id of the job that a caller's idempotency key stands for: 24 hex characters."""

@@ -121,7 +121,7 @@ Quotas = Mapping[tuple[Kind, str], int | None]
 
 
 def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Placement, ...]:
-    """Say where train, generate, assess and publish run.
+    """Say where train, generate, assess and publish run, and load where a database is named.
 
     Of the places that can do a step, the one is taken whose cost and waiting time, at `WAITING_USD_HOUR`, are least. So
     small work goes to Lambda, which starts at once, and large work to SageMaker, which computes for less.
@@ -153,6 +153,8 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
         "assess": speeds.assessing(size),
         "publish": speeds.publishing(size),
     }
+    if size.load:
+        works["load"] = speeds.loading(size)
     placements: list[Placement] = []
     problems: list[Problem] = []
     for step, work in works.items():

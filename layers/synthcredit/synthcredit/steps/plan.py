@@ -96,6 +96,7 @@ def size_of(request: JobRequest, made: Plan) -> Size:
         settings=training.settings,
         train=made.train,
         forms=request.deliver,
+        load=request.to is not None,
     )
 
 

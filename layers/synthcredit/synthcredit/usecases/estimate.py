@@ -15,7 +15,7 @@ from synthcredit.datasets.split import HOLDOUT_SHARE
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
 from synthcredit.jobs.placement import Limits, Placement, place, totals
 from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
-from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
+from synthcredit.jobs.request import DatasetSource, Destination, JobRequest, ModelSource, SynthesizerChoice
 from synthcredit.jobs.speeds import Size
 from synthcredit.ports import Sources, World
 from synthcredit.randomness import BLOCK_ROWS
@@ -47,12 +47,15 @@ class Desk:
         What a job may use and cost.
     max_rows
         The most rows that a job may ask for.
+    database_secret
+        The one secret by which a job may name a database; None where none may.
     """
 
     world: World
     sources: Sources
     limits: Limits
     max_rows: int
+    database_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,7 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
             )
         )
     if request.to is not None:
-        yield InvalidInputError(
-            Problem(
-                "to",
-                "this platform has no step that loads databases",
-                "Leave it out; fetch the results, then: synthcredit load FOLDER --to URL.",
-            )
-        )
+        yield from _destination_faults(request.to, desk.database_secret)
     source = request.source
     looks: list[Callable[[], object]] = [
         lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),
@@ -134,6 +131,26 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
             look()
         except InvalidInputError as error:
             yield error
+
+
+def _destination_faults(to: Destination, secret: str | None) -> Iterator[InvalidInputError]:
+    """Yield why a database cannot be loaded here: it is reached by the deployment's own secret, or not at all."""
+    if secret is None:
+        yield InvalidInputError(
+            Problem(
+                "to",
+                "this platform has no secret of a database",
+                "Set the template's parameter DatabaseSecret; or leave `to` out, fetch the results, then: "
+                "synthcredit load FOLDER --to URL.",
+            )
+        )
+    elif to.url is not None:
+        # Without password it leads nowhere, and a caller could make the platform knock at any door.
+        yield InvalidInputError(
+            Problem("to.url", "this platform takes databases by their secret alone", f'Write {{"secret": "{secret}"}}.')
+        )
+    elif to.secret != secret:
+        yield InvalidInputError(Problem("to.secret", "this platform may not read that secret", f"Name '{secret}'."))
 
 
 def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | None:
@@ -203,6 +220,7 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings=settings,
         train=train,
         forms=request.deliver,
+        load=request.to is not None,
     )
     return size, table
 

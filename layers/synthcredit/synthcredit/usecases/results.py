@@ -83,7 +83,7 @@ def results(job_id: str, world: World, links: Links, *, database: str) -> Result
                 f"Ask again when GET /jobs/{job_id} says succeeded.",
             )
         )
-    outputs = _outputs(job, world) if job.state is State.SUCCEEDED else ()
+    outputs = _outputs(job, world) if job.published else ()
     until = now() + timedelta(seconds=links.seconds)
     shown = [_link(key, job_id, links, until) for key in _documents(job_id, world)]
     if not shown:

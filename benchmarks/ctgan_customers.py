@@ -74,7 +74,7 @@ def main() -> None:
             }
         rate = np.mean([np.mean(one["defaulted"].to_pylist()) for one in made])
         print(f"{family}: {seconds:.0f} processor seconds of training; {last[0]}; defaulted {rate:.4f} "
-              f"(real {np.mean(train['churned'].to_pylist()):.4f})", flush=True)  # fmt: skip
+              f"(real {np.mean(train['defaulted'].to_pylist()):.4f})", flush=True)  # fmt: skip
     print(f"\n{rows:,} customers, {len(schema.columns)} columns; goal for ctgan: {GOAL} each\n")
     print("| | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
     for name in columns["fresh"]:

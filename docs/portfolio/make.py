@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from synthcredit.portfolio import arrays, describe
 from synthcredit.portfolio.book import Volumes, make_block, world_of
 from synthcredit.portfolio.scenario import SERIES, load
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY
 
 HERE = Path(__file__).parent
 SEED = 7
@@ -35,7 +35,7 @@ def main() -> None:
     plt.rcParams.update({"figure.figsize": (8, 4), "figure.dpi": 110, "axes.grid": True, "grid.alpha": 0.3})
     (HERE / "dictionary.md").write_text(describe.dictionary(), encoding="utf-8")
     (HERE / "schema").mkdir(exist_ok=True)
-    for table in TABLES:
+    for table in EVERY:
         text = json.dumps(describe.json_schema(table), indent=1) + "\n"
         (HERE / "schema" / f"{table.name}.json").write_text(text, encoding="utf-8")
     books = {name: made(name) for name in NAMES}

@@ -23,7 +23,7 @@ from synthcredit.errors import Problem, StorageError
 from synthcredit.portfolio.book import BLOCK_CUSTOMERS, Block, Volumes, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY, tables_of
 
 SHARD_BLOCKS = 4
 """Blocks of one part file. Part of what makes the files the same whoever writes them."""
@@ -50,7 +50,7 @@ def write(
     out: Path,
     *,
     workers: int = 1,
-    tables: Sequence[Table] = TABLES,
+    tables: Sequence[Table] | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write a whole portfolio to ``out/<table>/part-00000.parquet`` and on.
@@ -60,16 +60,20 @@ def write(
     workers
         Processes; they change no byte.
     tables
-        The tables that are wanted.
+        The tables that are wanted; None for all that the scenario has.
     progress
         Told the share that is done, and how many customers.
 
     Raises
     ------
+    InvalidInputError
+        A column cannot drift as far as the scenario states.
     StorageError
         The disk is full or read-only. Part files that are there are whole.
     """
-    names = tuple(table.name for table in tables)
+    # Before anything is written, for a drift that cannot be found is refused.
+    world_of(scenario, volumes, seed).shifts  # noqa: B018
+    names = tuple(table.name for table in (tables_of(scenario) if tables is None else tables))
     work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
     rows = dict.fromkeys(names, 0)
     size = 0
@@ -117,7 +121,7 @@ def write_shard(
     StorageError
         The disk is full or read-only.
     """
-    wanted = [table for table in TABLES if table.name in names and (not table.once or shard == 0)]
+    wanted = [table for table in EVERY if table.name in names and (not table.once or shard == 0)]
     paths = {table.name: out / table.name / f"part-{shard:05d}.parquet" for table in wanted}
     partials = {name: path.with_name(f".{path.name}.{os.getpid()}.partial") for name, path in paths.items()}
     try:

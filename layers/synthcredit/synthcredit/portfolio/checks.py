@@ -27,10 +27,11 @@ from synthcredit.portfolio.tables import tables_of
 MAX_ERRORS = 4.0
 """Standard errors that chance may put between a parameter and what is found: once in 16,000 checks."""
 GINI_RANGE = (0.45, 0.70)
-"""Gini of application scores over all applicants: .45 to .70 is what published scorecards reach (Thomas, Edelman, Crook
-2002; Lessmann et al. 2015)."""
+"""Gini of application scores over all applicants: what the field names for scorecards. A logistic regression reaches
+.57 on German credit and .52 on the Taiwanese card clients of the UCI repository."""
 CURE_RANGE = (0.15, 0.50)
-"""Share of defaults that are cured: 20 to 45 % of retail loans (EBA benchmarking), with room for small books."""
+"""Share of defaults that are cured: three in ten of mortgages 60 days past due (Adelino, Gerardi, Willen, NBER 15159,
+2009), with room for other products and small books."""
 _FEWEST_BAD = 100
 _BAND_POINTS = 50
 _FEWEST_IN_BAND = 200
@@ -376,7 +377,7 @@ def _behaviour(book: Book) -> Iterator[Check]:
     error = 0.6 / np.sqrt(bad.sum())
     yield _figure(
         About.PLAUSIBILITY, "gini_of_scores", GINI_RANGE[0] - error <= found <= GINI_RANGE[1] + error,
-        f"Gini of application scores over all applicants {found:.2f}; published: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
+        f"Gini of application scores over all applicants {found:.2f}; usual: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
     )  # fmt: skip
     band = (score - 300) // _BAND_POINTS
     counts, bads = np.bincount(band), np.bincount(band, weights=bad)
@@ -494,7 +495,7 @@ def _cures_found(book: Book) -> Iterator[Check]:
     error = float(np.sqrt(declared * (1 - declared) / waited.sum()))
     yield _agrees("cure", "share of defaults that are cured", share, declared, error)
     passed = CURE_RANGE[0] <= share <= CURE_RANGE[1]
-    says = f"share of defaults that are cured {share:.2f}; published: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
+    says = f"share of defaults that are cured {share:.2f}; usual: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
     yield _figure(About.PLAUSIBILITY, "cures", passed, says)
 
 

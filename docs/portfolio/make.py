@@ -18,7 +18,8 @@ from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from synthcredit.portfolio import arrays, describe
 from synthcredit.portfolio.book import Volumes, make_block, world_of
-from synthcredit.portfolio.scenario import SERIES, load
+from synthcredit.portfolio.drift import psi
+from synthcredit.portfolio.scenario import ANSWERS, SERIES, load, with_answers
 from synthcredit.portfolio.tables import EVERY
 
 HERE = Path(__file__).parent
@@ -47,11 +48,13 @@ def main() -> None:
     roll_rates(books)
     macro_paths()
     a_life(books["downturn"])
+    answer_keys(made("baseline", ANSWERS))
 
 
-def made(scenario: str) -> Tables:
+def made(name: str, answers: tuple[str, ...] = ()) -> Tables:
     """Make a book in memory."""
-    blocks = [make_block(load(scenario), VOLUMES, SEED, number) for number in range(VOLUMES.blocks)]
+    scenario = with_answers(load(name), answers)
+    blocks = [make_block(scenario, VOLUMES, SEED, number) for number in range(VOLUMES.blocks)]
     return {
         name: pa.concat_tables([arrays.plain(block[name]) for block in blocks if name in block]) for name in blocks[0]
     }
@@ -90,7 +93,7 @@ def scores(books: dict[str, Tables]) -> None:
     right.set(title="Default within 12 months of applicants", xlabel="score", ylabel="share, logarithmic")
     right.set_yscale("log")
     _per_cent(left)
-    _per_cent(right, decimals=1)
+    _per_cent(right)
     left.legend()
     right.legend(title="line: implied, dots: seen")
     saved(figure, "scores")
@@ -103,8 +106,8 @@ def _bands(book: Tables, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return band, np.bincount(band, minlength=len(edges) - 1)
 
 
-def _per_cent(axis: Any, decimals: int = 0) -> None:  # noqa: ANN401 - matplotlib has no types
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+def _per_cent(axis: Any) -> None:  # noqa: ANN401 - matplotlib has no types
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _default_ages(book: Tables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -233,6 +236,53 @@ def a_life(book: Tables) -> None:
     axes[1].legend(fontsize="small")
     axes[2].legend(fontsize="small")
     saved(figure, "a_life")
+
+
+def answer_keys(book: Tables) -> None:
+    """Plot what each answer key is about: bias of the accepted, a distribution that moves, and a ratio of approvals."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4))
+    _bias(axes[0], book)
+    _drift(axes[1], book)
+    pairs = book["fairness_pairs"]
+    group, approved = (pairs[name].to_numpy().astype(str) for name in ("protected_group", "decision"))
+    rates = {name: (approved[group == name] == "approved").mean() for name in dict.fromkeys(group[:2])}
+    bars = axes[2].bar(list(rates), list(rates.values()), width=0.5, color=["tab:blue", "tab:orange"])
+    axes[2].bar_label(bars, [f"{rate:.1%}" for rate in rates.values()])
+    axes[2].set_ylim(0, 1.15 * max(rates.values()))
+    ratio = min(rates.values()) / max(rates.values())
+    axes[2].set(title=f"fairness pairs: ratio {ratio:.2f}, stated 0.75", ylabel="approved, of the same applications")
+    for axis in axes:
+        _per_cent(axis)
+    saved(figure, "answer_keys")
+
+
+def _bias(axis: Any, book: Tables) -> None:  # noqa: ANN401 - matplotlib has no types
+    edges = np.arange(550, 801, 25)
+    bad = book["reject_inference_key"]["outcome"].to_numpy().astype(str) == "bad"
+    score = book["reject_inference_mar"]["credit_score"].to_numpy()
+    rows = {"all applicants": np.ones(len(score), np.bool_)}
+    for name, label in (("mar", "accepted, at random given the score"), ("mnar", "accepted, with the override")):
+        rows[label] = book[f"reject_inference_{name}"]["decision"].to_numpy().astype(str) == "accepted"
+    for label, style in zip(rows, ("k-", "o", "s"), strict=True):
+        counts, bads = (np.histogram(score[some], edges)[0] for some in (rows[label], rows[label] & bad))
+        axis.plot(edges[:-1] + 12.5, bads / counts, style, label=label)
+    axis.set(title="reject inference", xlabel="score", ylabel="bad within 12 months")
+    axis.legend(fontsize="small")
+
+
+def _drift(axis: Any, book: Tables) -> None:  # noqa: ANN401 - matplotlib has no types
+    (key,) = book["drift_key"].to_pylist()
+    table = book[key["table_name"]]
+    values = table[key["column_name"]].to_numpy()
+    later = table["created_at"].to_numpy().astype("datetime64[D]") >= np.datetime64(key["since_date"])
+    edges = np.unique(np.quantile(values[~later], np.arange(1, 10) / 10))
+    for place, (label, some) in enumerate(((f"before {key['since_date']}", ~later), ("from then on", later))):
+        share = np.bincount(np.searchsorted(edges, values[some]), minlength=10) / some.sum()
+        axis.bar(np.arange(1, 11) + 0.4 * place - 0.2, share, width=0.4, label=label)
+    found = psi(values[~later], values[later])
+    axis.set(title=f"drift: PSI {found:.3f}, stated {key['psi']}", ylabel="share", xticks=range(1, 11))
+    axis.set_xlabel(f"tenth of {key['column_name'].replace('_', ' ')}")
+    axis.legend(fontsize="small")
 
 
 if __name__ == "__main__":

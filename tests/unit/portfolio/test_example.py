@@ -17,6 +17,7 @@ from tests.unit.portfolio.conftest import made
 
 from synthcredit.portfolio.book import Volumes
 from synthcredit.portfolio.scenario import load
+from synthcredit.portfolio.tables import TABLES, tables_of
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "layers" / "synthcredit" / "synthcredit"
@@ -87,6 +88,18 @@ def test_a_pattern_is_one_line_of_a_scenario(page: str, tmp_path: Path) -> None:
     small = Volumes(customers=1000, records=0, history=0, statement_months=0, contacts=0)
     scores = [made(one, small)["loans"].num_rows for one in (base, careful)]
     assert scores[1] < 0.85 * scores[0]
+
+
+def test_answer_keys_of_a_scenario_of_ones_own(page: str, tmp_path: Path) -> None:
+    file = tmp_path / "drifting.yaml"
+    file.write_text(block_of(page, "yaml", "name: drifting"), encoding="utf-8")
+    scenario = load(file)
+    assert {one.name for one in tables_of(scenario)} - {one.name for one in TABLES} == {
+        "drift_key", "fairness_pairs", "fairness_key",
+    }  # fmt: skip
+    found = made(scenario, Volumes(customers=100, records=0, history=0, statement_months=0, contacts=0))
+    assert {*found["fairness_pairs"]["protected_group"].to_pylist()} == {"one", "other"}
+    assert found["drift_key"].to_pylist()[0]["shift"] < 0
 
 
 def test_the_other_scenario_of_the_page_is_one(page: str, tmp_path: Path) -> None:

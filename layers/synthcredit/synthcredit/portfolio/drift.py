@@ -75,13 +75,13 @@ COLUMNS: Mapping[DriftColumn, Movable] = {
         "logarithm of the income", 0.3, 65_536, lambda block: (block.people.joined, block.people.income)
     ),
     "loan_applications.requested_amount": Movable(
-        "logarithm of the amount", 0.6, 16_384, lambda block: (block.applied.day, block.applied.amount)
+        "logarithm of the amount", 0.6, 32_768, lambda block: (block.applied.day, block.applied.amount)
     ),
     "loan_applications.credit_score": Movable(
-        "points", 40.0, 16_384, lambda block: (block.applied.day, block.applied.score)
+        "points", 40.0, 32_768, lambda block: (block.applied.day, block.applied.score)
     ),
     "loan_applications.credit_utilization": Movable(
-        "logit of the share", 0.5, 16_384, lambda block: (block.applied.day, block.applied.utilisation)
+        "logit of the share", 0.5, 32_768, lambda block: (block.applied.day, block.applied.utilisation)
     ),
 }
 

@@ -96,6 +96,8 @@ def test_nothing_that_was_entered_before_the_date_changes(
         before = pa.array(table["created_at"].to_numpy().astype("datetime64[D]") < first)
         assert table.filter(before).equals(moved[name].filter(before)), name
         assert 0.2 < np.mean(before.to_pylist()) < 0.9
+    applied = pa.array(baseline["loan_applications"]["application_date"].to_numpy() < first)
+    assert baseline["true_outcomes"].filter(applied).equals(moved["true_outcomes"].filter(applied))
     for name, day, key in (
         ("installments", "status_date", "installment_id"),
         ("impairments", "reporting_date", "impairment_id"),

@@ -75,7 +75,7 @@ def _write(wanted: dict[str, int], scenario: str, answers: list[str], out: Path,
 
     from synthcredit.errors import from_validation, raise_all
     from synthcredit.portfolio.book import Volumes
-    from synthcredit.portfolio.scenario import load, with_answers
+    from synthcredit.portfolio.scenario import ANSWERS, load, unknown_answers, with_answers
     from synthcredit.portfolio.write import write
 
     problems: list[Problem] = []
@@ -83,8 +83,9 @@ def _write(wanted: dict[str, int], scenario: str, answers: list[str], out: Path,
         volumes = Volumes.model_validate(wanted)
     except ValidationError as error:
         problems += from_validation(error, "volumes").problems
+    problems += unknown_answers(answers)
     try:
-        parameters = with_answers(load(scenario), answers)
+        parameters = with_answers(load(scenario), [name for name in answers if name in ANSWERS])
     except InvalidInputError as error:
         problems += error.problems
     if seed < 0:

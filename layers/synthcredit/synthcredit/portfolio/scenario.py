@@ -432,6 +432,12 @@ def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
         raise from_validation(error, scenario.name) from None
 
 
+def unknown_answers(names: Sequence[str]) -> list[Problem]:
+    """Return a problem for each name that is no answer key's."""
+    fix = f"Name some of {', '.join(ANSWERS)}."
+    return [Problem("answers", f"there is no '{name}'", fix) for name in names if name not in ANSWERS]
+
+
 def with_answers(scenario: Scenario, names: Sequence[str]) -> Scenario:
     """Return a scenario that makes some answer keys more: names among `ANSWERS`.
 
@@ -440,8 +446,7 @@ def with_answers(scenario: Scenario, names: Sequence[str]) -> Scenario:
     InvalidInputError
         There is none of a name, or what it asks for does not fit: all of them at once.
     """
-    fix = f"Name some of {', '.join(ANSWERS)}."
-    raise_all([Problem("answers", f"there is no '{name}'", fix) for name in names if name not in ANSWERS])
+    raise_all(unknown_answers(names))
     return with_changes(scenario, {f"answers.{name}.wanted": True for name in names})
 
 

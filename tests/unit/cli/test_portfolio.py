@@ -24,15 +24,36 @@ def test_a_book_is_written_and_told(tmp_path: Path) -> None:
     assert json.loads(told.output[told.output.index("{") :])["rows"]["customers"] == 50
 
 
+def test_answer_keys_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
+    asked = ["--answers", "reject_inference", "--answers", "fairness", "--answers", "drift"]
+    done = CliRunner().invoke(app, ["portfolio", "-n", "60", "--out", str(tmp_path / "book"), *asked])
+    assert done.exit_code == 0, done.output
+    made = {path.name for path in (tmp_path / "book").iterdir()}
+    assert {"reject_inference_mar", "reject_inference_mnar", "fairness_pairs", "drift_key"} <= made
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     done = CliRunner().invoke(
         app,
-        ["portfolio", "-n", "0", "--scenario", "none", "--seed", "-1", "--out", str(tmp_path), "--json"],
+        [
+            "portfolio",
+            "-n",
+            "0",
+            "--scenario",
+            "none",
+            "--seed",
+            "-1",
+            "--out",
+            str(tmp_path),
+            "--answers",
+            "truth",
+            "--json",
+        ],
     )
     assert done.exit_code == 2
     fields = {problem["field"] for problem in json.loads(done.output)["problems"]}
-    assert fields == {"volumes.customers", "scenario none", "--seed", f"--out {tmp_path}"}
+    assert fields == {"volumes.customers", "scenario none", "answers", "--seed", f"--out {tmp_path}"}
 
 
 def _told(*words: str) -> dict[str, Any]:
@@ -130,3 +151,10 @@ def test_a_load_that_was_killed_goes_on_without_loss_or_duplicates(
         for table, rows in fresh.items():
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)
     assert not list(tmp_path.glob(".portfolio-*"))
+
+
+def test_answer_keys_go_into_the_database_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = _told("--answers", "fairness", "--answers", "reject_inference", "--to", "sqlite:///book.db")
+    assert {"fairness_pairs", "fairness_key", "reject_inference_mar"} <= set(told["rows"])
+    assert told["rows"] == {name: one["rows"] for name, one in told["database"]["tables"].items()}

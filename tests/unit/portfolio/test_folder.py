@@ -115,7 +115,7 @@ def test_other_forms_hold_the_same_rows(tmp_path: Path, form: str) -> None:
     request = folder.request_of(load("baseline"), volumes, 1, form)
     with folder.claimed(tmp_path, request) as parts:
         written = write.write(load("baseline"), volumes, 1, parts)
-        size = folder.convert(parts, tmp_path, form, lambda *_: None)
+        size = folder.convert(parts, tmp_path, form, TABLES, lambda *_: None)
     files = {path.name: path for path in tmp_path.glob(f"*.{form}") if path.name != folder.REQUEST_FILE}
     assert set(files) == {f"{one.name}.{form}" for one in TABLES}
     assert size == sum(path.stat().st_size for path in files.values())
@@ -129,7 +129,7 @@ def test_other_forms_hold_the_same_rows(tmp_path: Path, form: str) -> None:
     assert "L0000000" in text
     # What is whole stays.
     before = files[f"loans.{form}"].stat().st_mtime_ns
-    folder.convert(parts, tmp_path, form, lambda *_: None)
+    folder.convert(parts, tmp_path, form, TABLES, lambda *_: None)
     assert files[f"loans.{form}"].stat().st_mtime_ns == before
 
 

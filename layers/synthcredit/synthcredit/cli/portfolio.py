@@ -47,6 +47,14 @@ OutFolder = Annotated[
         "portfolio; no files with --to alone.",
     ),
 ]  # fmt: skip
+Answers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answers",
+        help="Answer keys to make as well, with the scenario's parameters: reject_inference, drift or fairness. "
+        "Repeatable.",
+    ),
+]
 Format = Annotated[Form, typer.Option("--format", help="parquet, or one file a table: csv, json or jsonl.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all processors.")]
 
@@ -60,6 +68,7 @@ def portfolio(
     applications: Annotated[int, typer.Option("--applications", help="Loan applications a customer.")] = 2,
     history: Annotated[int, typer.Option("--history", help="Credit history entries a customer.")] = 10,
     market_points: Annotated[int, typer.Option("--market-points", help="Rows of market data in all.")] = 100,
+    answers: Answers = None,
     form: Format = Form.PARQUET,
     to: To = None,
     reset: Reset = False,
@@ -86,7 +95,7 @@ def portfolio(
             "history": history,
             "market_points": market_points,
         }
-        asked = _asked(wanted, scenario, seed, out_path, form, Store(to, reset, yes))
+        asked = _asked(wanted, scenario, answers or [], seed, out_path, form, Store(to, reset, yes))
         made = _make(asked, workers=workers or os.cpu_count() or 1)
         if as_json:
             seconds = time.perf_counter() - start
@@ -119,13 +128,15 @@ class _Made:
     loaded: Summary | None
 
 
-def _asked(wanted: dict[str, int], scenario: str, seed: int, out: Path | None, form: Form, store: Store) -> _Asked:
+def _asked(
+    wanted: dict[str, int], scenario: str, answers: list[str], seed: int, out: Path | None, form: Form, store: Store
+) -> _Asked:
     from pydantic import ValidationError
 
     from synthcredit.errors import from_validation, raise_all
     from synthcredit.portfolio import folder
     from synthcredit.portfolio.book import Volumes
-    from synthcredit.portfolio.scenario import load
+    from synthcredit.portfolio.scenario import ANSWERS, load, unknown_answers, with_answers
 
     problems: list[Problem] = []
     volumes = parameters = request = None
@@ -133,8 +144,9 @@ def _asked(wanted: dict[str, int], scenario: str, seed: int, out: Path | None, f
         volumes = Volumes.model_validate(wanted)
     except ValidationError as error:
         problems += from_validation(error, "volumes").problems
+    problems += unknown_answers(answers)
     try:
-        parameters = load(scenario)
+        parameters = with_answers(load(scenario), [name for name in answers if name in ANSWERS])
     except InvalidInputError as error:
         problems += error.problems
     if seed < 0:
@@ -162,6 +174,7 @@ def _make(asked: _Asked, workers: int) -> _Made:
     """Write the parts, then the other form, then load; each goes on where it stopped."""
     from synthcredit import stores
     from synthcredit.portfolio import folder
+    from synthcredit.portfolio.tables import tables_of
     from synthcredit.portfolio.write import write
 
     request, store = asked.request, asked.store
@@ -170,7 +183,8 @@ def _make(asked: _Asked, workers: int) -> _Made:
         reach(store.to)
     # By the request's name: whoever was interrupted finds it again.
     out = asked.out or Path(f".portfolio-{request.digest[:12]}")
-    with folder.claimed(out, request) as parts:
+    tables = tables_of(asked.scenario)
+    with folder.claimed(out, request, tables) as parts:
         with console.progress() as listener:
             written = write(
                 asked.scenario, request.volumes, request.seed, parts, workers=workers, resume=True,
@@ -178,7 +192,7 @@ def _make(asked: _Asked, workers: int) -> _Made:
             )  # fmt: skip
             if parts != out:
                 size = folder.convert(
-                    parts, out, request.format, lambda done, message: listener("format", done, message)
+                    parts, out, request.format, tables, lambda done, message: listener("format", done, message)
                 )
                 written = replace(written, size=size)
         seconds = time.perf_counter() - start

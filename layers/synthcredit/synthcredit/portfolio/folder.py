@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from synthcredit.errors import ConflictError, Problem, StorageError
 from synthcredit.packages import versions
 from synthcredit.portfolio.book import Volumes
 from synthcredit.portfolio.scenario import Scenario
+from synthcredit.portfolio.spec import Table
 from synthcredit.portfolio.tables import TABLES, dataset_schema
 from synthcredit.portfolio.write import Progress
 
@@ -104,7 +105,7 @@ def _flat(request: Request) -> dict[str, Any]:
 
 
 @contextmanager
-def claimed(out: Path, request: Request) -> Iterator[Path]:
+def claimed(out: Path, request: Request, tables: tuple[Table, ...] = TABLES) -> Iterator[Path]:
     """Make a folder that of a request, for this process alone; give the folder for its parts.
 
     That is the folder itself or, for another form than Parquet, a hidden one in it. What databases want to know of the
@@ -121,8 +122,8 @@ def claimed(out: Path, request: Request) -> Iterator[Path]:
     with _refusals(out):
         parts.mkdir(parents=True, exist_ok=True)
         _write(out / REQUEST_FILE, request.model_dump_json(indent=1))
-        _write(parts / SCHEMA_FILE, dataset_schema().model_dump_json(indent=1))
-        _write(parts / TYPES_FILE, json.dumps(sql_types(), indent=1))
+        _write(parts / SCHEMA_FILE, dataset_schema(tables).model_dump_json(indent=1))
+        _write(parts / TYPES_FILE, json.dumps(sql_types(tables), indent=1))
     lock = FileLock(out / _LOCK)
     try:
         with lock.acquire(timeout=0):
@@ -135,7 +136,7 @@ def claimed(out: Path, request: Request) -> Iterator[Path]:
         ) from None
 
 
-def convert(parts: Path, out: Path, form: str, progress: Progress) -> int:
+def convert(parts: Path, out: Path, form: str, tables: Sequence[Table], progress: Progress) -> int:
     """Turn the parts of each table into one file, ``out/<table>.<form>``; one that is there is whole, and stays.
 
     Returns
@@ -149,17 +150,17 @@ def convert(parts: Path, out: Path, form: str, progress: Progress) -> int:
         The disk is full or read-only. Files that are there are whole.
     """
     size = 0
-    for number, table in enumerate(TABLES):
+    for number, table in enumerate(tables):
         path = out / f"{table.name}.{form}"
-        progress(number / len(TABLES), path.name)
+        progress(number / len(tables), path.name)
         if not path.exists():
             write_tables(sorted((parts / table.name).glob("*.parquet")), table.schema, form, path)
         size += path.stat().st_size
-    progress(1.0, f"{len(TABLES)} files")
+    progress(1.0, f"{len(tables)} files")
     return size
 
 
-def sql_types() -> dict[str, dict[str, dict[str, str]]]:
+def sql_types(tables: tuple[Table, ...] = TABLES) -> dict[str, dict[str, dict[str, str]]]:
     """Return the exact SQL type of every column by table and column, as `synthcredit.stores` takes them.
 
     The one place where what a `Field` says of SQL becomes what a database is told. ``created_at`` has the time of the
@@ -170,7 +171,7 @@ def sql_types() -> dict[str, dict[str, dict[str, str]]]:
             field.name: {"type": field.sql} | ({"default": "current_timestamp"} if field.name == "created_at" else {})
             for field in table.fields
         }
-        for table in TABLES
+        for table in tables
     }
 
 

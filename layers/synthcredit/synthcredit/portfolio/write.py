@@ -24,7 +24,7 @@ from synthcredit.errors import Problem, StorageError
 from synthcredit.portfolio.book import BLOCK_CUSTOMERS, Block, Volumes, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY, tables_of
 
 SHARD_BLOCKS = 4
 """Blocks of one part file. Part of what makes the files the same whoever writes them."""
@@ -51,7 +51,7 @@ def write(
     out: Path,
     *,
     workers: int = 1,
-    tables: Sequence[Table] = TABLES,
+    tables: Sequence[Table] | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Written:
@@ -62,7 +62,7 @@ def write(
     workers
         Processes; they change no byte.
     tables
-        The tables that are wanted.
+        The tables that are wanted; None for all that the scenario has.
     resume
         Leave the shards that are whole as they are: whoever says so knows that they are of the same request
         (`synthcredit.portfolio.folder`).
@@ -71,10 +71,14 @@ def write(
 
     Raises
     ------
+    InvalidInputError
+        A column cannot drift as far as the scenario states.
     StorageError
         The disk is full or read-only. Part files that are there are whole.
     """
-    names = tuple(table.name for table in tables)
+    # Before anything is written, for a drift that cannot be found is refused.
+    world_of(scenario, volumes, seed).shifts  # noqa: B018
+    names = tuple(table.name for table in (tables_of(scenario) if tables is None else tables))
     work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
     rows = dict.fromkeys(names, 0)
     size = 0
@@ -109,7 +113,7 @@ def _standing(out: Path, names: Sequence[str], shard: int) -> Written | None:
 def _paths(out: Path, names: Sequence[str], shard: int) -> dict[str, Path]:
     return {
         table.name: out / table.name / f"part-{shard:05d}.parquet"
-        for table in TABLES
+        for table in EVERY
         if table.name in names and (not table.once or shard == 0)
     }
 
@@ -145,7 +149,7 @@ def write_shard(
         The disk is full or read-only.
     """
     paths = _paths(out, names, shard)
-    wanted = [table for table in TABLES if table.name in paths]
+    wanted = [table for table in EVERY if table.name in paths]
     partials = {name: path.with_name(f".{path.name}.{os.getpid()}.partial") for name, path in paths.items()}
     try:
         for path in paths.values():

@@ -120,7 +120,7 @@ Quotas = Mapping[tuple[Kind, str], int | None]
 """How many instances an account may use, by kind of job and instance type; None or absent where nobody knows."""
 
 
-def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Placement, ...]:
+def place(size: Size, limits: Limits, quotas: Quotas | None = None, *, database: bool = False) -> tuple[Placement, ...]:
     """Say where train, generate, assess and publish run, and load where a database is named.
 
     Of the places that can do a step, the one is taken whose cost and waiting time, at `WAITING_USD_HOUR`, are least. So
@@ -134,6 +134,8 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
         What may be used.
     quotas
         What the account has of SageMaker; a quota below what was meant gives fewer machines.
+    database
+        Whether a database is loaded too.
 
     Returns
     -------
@@ -153,8 +155,8 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
         "assess": speeds.assessing(size),
         "publish": speeds.publishing(size),
     }
-    if size.load:
-        works["load"] = speeds.loading(size)
+    if database:
+        works["load"] = speeds.loading(size.rows * size.columns)
     placements: list[Placement] = []
     problems: list[Problem] = []
     for step, work in works.items():

@@ -42,8 +42,6 @@ class Size:
         Whether a model has to be trained.
     forms
         In which forms the data is delivered: ``parquet``, ``csv``, ``json``, ``jsonl``.
-    load
-        Whether a database is loaded too.
     """
 
     train_rows: int
@@ -55,7 +53,6 @@ class Size:
     settings: Mapping[str, Any] = field(default_factory=dict)
     train: bool = True
     forms: Sequence[str] = ("parquet",)
-    load: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +209,9 @@ def publishing(size: Size) -> Work:
     return Work(seconds, 500, disk)
 
 
-def loading(size: Size) -> Work:
-    """Return the work of loading a database, whose own work it waits for."""
+def loading(values: int) -> Work:
+    """Return the work of loading so many values into a database, whose own work it waits for."""
     # MariaDB, 1,000,000 rows of 4 to 9 columns: 325,000 rows/s on two busy cores, server, indexes and keys included;
     # PostgreSQL 477,000, DuckDB 544,000. A server elsewhere may be slower: each part is kept, and a call that ran
     # out of time goes on with the next.
-    values = size.rows * size.columns
     return Work(5.0 + 0.6e-6 * values + 2 * values / BYTES_A_SECOND, 600, 2e-6 * values + 100)

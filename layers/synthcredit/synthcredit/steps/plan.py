@@ -96,18 +96,18 @@ def size_of(request: JobRequest, made: Plan) -> Size:
         settings=training.settings,
         train=made.train,
         forms=request.deliver,
-        load=request.to is not None,
     )
 
 
 def _place(request: JobRequest, made: Plan, limits: Limits, quotas: AskQuota | None) -> tuple[Placement, ...]:
     size = size_of(request, made)
-    chosen = place(size, limits)
+    database = request.to is not None
+    chosen = place(size, limits, database=database)
     if quotas is not None:
         kinds = {kind_of(placement.step) for placement in chosen if placement.where is Where.SAGEMAKER}
         if kinds:
             names = [(kind, limits.instance(kind)) for kind in sorted(kinds)]
-            chosen = place(size, limits, {name: quotas(*name) for name in names})
+            chosen = place(size, limits, {name: quotas(*name) for name in names}, database=database)
     for placement in chosen:
         log.info("plan: %s on %s: %s", placement.step, placement.where, placement.why)
     seconds, cost = totals(chosen)

@@ -93,7 +93,7 @@ def estimate(request: JobRequest, desk: Desk) -> Estimate:
     """
     _raise_all(list(_faults(request, desk)))
     size, table = _size(request, desk)
-    steps = place(size, desk.limits)
+    steps = place(size, desk.limits, database=request.to is not None)
     seconds, cost = totals(steps)
     return Estimate(
         steps=steps,
@@ -220,7 +220,6 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings=settings,
         train=train,
         forms=request.deliver,
-        load=request.to is not None,
     )
     return size, table
 

@@ -8,11 +8,11 @@ another scenario.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_validation
@@ -20,6 +20,8 @@ from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_v
 SHIPPED = ("baseline", "downturn", "rapid_growth", "thin_file")
 SERIES = ("policy_rate", "unemployment_rate", "house_price_index", "credit_spread", "inflation_rate")
 """What the macro path consists of, by its names in market_data."""
+CUSTOM = "custom"
+"""The name of a scenario that a request states without one."""
 _LEAF = {"value", "unit", "why"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -321,6 +323,43 @@ def parameters(name: str | Path) -> dict[str, Any]:
     return found
 
 
+def parameters_of(given: str | Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return the parameters of a scenario as a request names it, checked: files of this machine are none of its.
+
+    Parameters
+    ----------
+    given
+        The name of a shipped scenario, or what a scenario file would say; without ``extends`` it extends baseline.
+    field
+        What to call it in problems.
+
+    Returns
+    -------
+    dict
+        Every parameter, as JSON has it.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none of this name, or parameters are unknown or out of range: all of them at once.
+    """
+    content = {"extends": given} if isinstance(given, str) else {"extends": "baseline", "name": CUSTOM, **given}
+    base = content.pop("extends")
+    if base not in SHIPPED:
+        raise InvalidInputError(
+            Problem(
+                field if isinstance(given, str) else f"{field}.extends",
+                "there is no shipped scenario of this name",
+                f"Name one of {', '.join(SHIPPED)}, or give parameters as a scenario file has them.",
+            )
+        )
+    try:
+        found = Scenario.model_validate(_bare(_merged(_raw(base, ()), content)))
+    except ValidationError as error:
+        raise from_validation(error, field) from None
+    return found.model_dump(mode="json")
+
+
 def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
     """Return a scenario with some parameters changed, named by their path, such as ``hazards.index.score``.
 
@@ -353,6 +392,9 @@ def _raw(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parsed(name: str | Path) -> dict[str, Any]:
+    # Here, for whoever has a scenario's parameters already needs no YAML.
+    import yaml
+
     try:
         content = yaml.safe_load(_read(name))
     except yaml.YAMLError as error:

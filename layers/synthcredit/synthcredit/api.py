@@ -50,12 +50,14 @@ if TYPE_CHECKING:
     from synthcredit.datasets.schema import DatasetSchema, TableSchema
     from synthcredit.evidence.audit import Audit
     from synthcredit.evidence.relations import TablesEvidence
+    from synthcredit.jobs.placement import Limits
     from synthcredit.local.workflow import Listener
     from synthcredit.steps.assess_files import Files
     from synthcredit.steps.compare_files import Comparison
     from synthcredit.stores import StoredDataset
     from synthcredit.synthesizers.fitting import Progress
     from synthcredit.synthesizers.protocol import Synthesizer
+    from synthcredit.usecases.estimate import Estimate
 
     Data: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
@@ -340,6 +342,38 @@ def run_request(
         # After the gate, and after all else is delivered: a database that fails loses nothing.
         stores.deliver(parsed.to.named, result.stored, progress=lambda done, message: hear("load", done, message))
     return in_one_file(result, goal) if form else result
+
+
+def estimate(
+    request: JobRequest | Mapping[str, Any], *, limits: Limits | None = None, home: str | Path | None = None
+) -> Estimate:
+    """Tell how many rows and bytes a request makes, and where on AWS its steps would run, how long and for how much.
+
+    Nothing is started, and no account is asked.
+
+    Parameters
+    ----------
+    request
+        As `run_request` takes it.
+    limits
+        What a job may use of AWS, as the template's parameters say; their defaults where None.
+
+    Raises
+    ------
+    InvalidInputError
+        What is asked cannot be done, or would cost too much; every problem found.
+    """
+    from synthcredit.jobs.placement import Limits
+    from synthcredit.jobs.request import MAX_ROWS
+    from synthcredit.local.objects import FolderObjects
+    from synthcredit.local.sources import FileSources
+    from synthcredit.usecases.estimate import Desk
+    from synthcredit.usecases.estimate import estimate as estimated
+
+    parsed = request if isinstance(request, JobRequest) else parse_request(dict(request))
+    place = _home(home)
+    sources = FileSources(FolderObjects(place.absolute() / "lake"))
+    return estimated(parsed, Desk(open_world(place, place), sources, limits or Limits(), MAX_ROWS))
 
 
 def train(

@@ -151,7 +151,7 @@ def place(load: Load, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
     problems: list[Problem] = []
     for step, work in load.works().items():
         if work is None:
-            placements.append(_nowhere(step))
+            placements.append(_nowhere(step, load.untrained))
             continue
         try:
             placements.append(_place(step, work, load.shards if step == "generate" else 1, limits, quotas or {}))
@@ -214,8 +214,8 @@ def totals(placements: Iterable[Placement]) -> tuple[float, float]:
     return sum(placement.seconds for placement in chosen), sum(placement.cost_usd for placement in chosen)
 
 
-def _nowhere(step: str) -> Placement:
-    return Placement(step=step, where=Where.NOWHERE, seconds=0.0, cost_usd=0.0, why="the model is there already")
+def _nowhere(step: str, why: str) -> Placement:
+    return Placement(step=step, where=Where.NOWHERE, seconds=0.0, cost_usd=0.0, why=why)
 
 
 def _place(step: str, work: Work, parts: int, limits: Limits, quotas: Quotas) -> Placement:

@@ -45,6 +45,10 @@ class Load(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """The settings of what is trained."""
 
+    @property
+    def untrained(self) -> str:
+        """Why nothing is trained, where that is so."""
+
     def works(self) -> Mapping[str, Work | None]:
         """Return the work of each step, in their order; of generate, that of the largest shard; None where no work."""
 
@@ -90,6 +94,11 @@ class Size:
     def values(self) -> int:
         """Values of all rows."""
         return self.rows * self.columns
+
+    @property
+    def untrained(self) -> str:
+        """Why nothing is trained, where that is so."""
+        return "the model is there already"
 
     @property
     def least(self) -> Work | None:

@@ -59,6 +59,7 @@ class JobView(JobSummary):
         Failure | None, Field(description="Why it failed, or why the last attempt of the step that runs did.")
     ]
     results: Annotated[dict[str, str], Field(description="Where each table and file is, by name.")]
+    rows_published: Annotated[int | None, Field(description="Rows of all tables that were published.")] = None
 
 
 class JobPage(_Model):
@@ -90,6 +91,7 @@ def show_job(job: Job) -> JobView:
         progress=job.progress,
         failure=job.failure,
         results=job.results,
+        rows_published=job.rows_published,
     )
 
 

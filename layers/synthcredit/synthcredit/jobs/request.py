@@ -263,8 +263,10 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
 
 
 def _without_kind(field: str) -> str:
-    # pydantic puts the kind into the path: source.dataset.uri is source.uri to whoever wrote the request.
-    return constraints.without_kind(re.sub(r"^source\.(dataset|model|portfolio)\.", "source.", field))
+    # pydantic puts the kind into the path, and a type where there are several: source.dataset.uri is source.uri to
+    # whoever wrote the request.
+    field = re.sub(r"^source\.(dataset|model|portfolio)\.", "source.", field)
+    return constraints.without_kind(re.sub(r"^source\.scenario\.(str|dict\[str,any\])$", "source.scenario", field))
 
 
 def _constraint_problems(request: JobRequest) -> list[Problem]:

@@ -7,22 +7,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
 import pyarrow as pa
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.evidence import formatting, pictures, plots
+from synthcredit.evidence import formatting, plots
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.gate import verdict
 from synthcredit.evidence.methods import methods_for
 from synthcredit.evidence.model import About, Check, Detail, Evidence, Finding, Level, Measure, Status
-from synthcredit.evidence.pictures import Drawn, Picture
 from synthcredit.evidence.scores import GRADES
 from synthcredit.evidence.wording import say
 from synthcredit.synthesizers.codec import encode
 from synthcredit.synthesizers.features import Discrete, Feature, Numeric
+
+if TYPE_CHECKING:
+    from synthcredit.evidence.pictures import Drawn, Picture
 
 MAX_PLOTS = 60
 """Columns that are drawn, the worst ones first: the file is to stay small enough to mail."""
@@ -137,9 +140,14 @@ def write_report(
         The folder cannot be written.
     """
     (folder / "plots").mkdir(exist_ok=True)
-    names = pictures.least_faithful(evidence, schema)
+    names: list[str] = []
     gallery = _Gallery()
     if synthetic is not None and train is not None and holdout is not None:
+        # Here, since all that measures against real rows comes with it.
+        from synthcredit.evidence import pictures
+        from synthcredit.evidence.pictures import Drawn
+
+        names = pictures.least_faithful(evidence, schema)
         known, held, made = (encode(table, schema) for table in (train, holdout, synthetic))
         real = {name: _both(known[name], held[name]) for name in known}
         gallery = _draw(Drawn(folder / "plots", schema, evidence, real, known, made), names[:MAX_PLOTS])
@@ -223,6 +231,8 @@ def _unplaced(evidence: Evidence) -> list[str]:
 
 
 def _draw(drawn: Drawn, names: Sequence[str]) -> _Gallery:
+    from synthcredit.evidence import pictures
+
     associated = pictures.associated(drawn)
     return _Gallery(
         columns=tuple(pictures.column_picture(drawn, name) for name in names),

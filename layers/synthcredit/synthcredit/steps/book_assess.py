@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,8 @@ from synthcredit.steps.files import SCHEMA_FILE, TYPES_FILE
 from synthcredit.steps.parts import Part, as_made, rows_of
 from synthcredit.synthesizers.fitting import Progress
 
+log = logging.getLogger("synthcredit.steps")
+
 NO_REAL_ROWS = (
     "The book is simulated: no real rows went in. So fidelity and usefulness, which compare with real rows, do not "
     "apply, and privacy holds by construction: there is nobody to give away."
@@ -54,10 +57,12 @@ def assess_book(
     book, seed = plan.book, job.request.seed
     proof = Proof(Scenario.model_validate(book.parameters), book.volumes, seed)
     columns: dict[str, Check] = {}
+    by_file: dict[str, dict[str, Part]] = {}
+    for part in parts:
+        by_file.setdefault(part.key.rpartition("/")[2], {})[part.table] = part
     done = 0
     for shard in plan.shards:
-        own = {part.table: part for part in parts if Path(part.key).name == shard.file}
-        for tables in _blocks(book, seed, shard, own, world):
+        for tables in _blocks(book, seed, shard, by_file[shard.file], world):
             columns.update({name: check for name, check in _columns(tables, book).items() if not check.passed})
             proof.add(tables)
             done += 1
@@ -68,7 +73,19 @@ def assess_book(
         synthetic=None, train=None, holdout=None, schema=book.tables[0],
     )  # fmt: skip
     _describe(book, folder)
+    _tell(evidence)
     return evidence
+
+
+def _tell(evidence: Evidence) -> None:
+    """Say in the log what was looked at and found."""
+    for name, rows in evidence.details[0].rows:
+        log.info("assess: %s, %s rows", name, f"{rows:,.0f}")
+    for check in evidence.validity:
+        if not check.passed:
+            log.warning("assess: %s: %s", check.about, check.detail)
+    broken = sum(not check.passed for check in evidence.validity)
+    log.info("assess: %d checks on every row, %d fail", len(evidence.validity), broken)
 
 
 def _describe(book: Book, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -32,6 +33,8 @@ from synthcredit.steps.parts import Part, parts_of, rows_of
 from synthcredit.steps.sources import source_of
 from synthcredit.steps.standing import step
 
+log = logging.getLogger("synthcredit.steps")
+
 _PROOF = ("report.html", "evidence.json")
 _ALSO_SHOWN = (*_PROOF, SCHEMA_FILE, TYPES_FILE, "manifest.json", f"manifest.json{SUFFIX}", "run.log")
 
@@ -58,6 +61,9 @@ def publish(job_id: str, world: World) -> dict[str, str]:
         tables = published_tables(job_id, plan) if parquet else []
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
         source.released(job, plan, evidence, world)
+        log.info(
+            "publish: %s rows of %d tables in %d files", f"{rows_of(parts):,}", len(plan.tables), len(manifest.outputs)
+        )
         done = {"results": places, "rows_published": rows_of(parts)}
         try:
             world.jobs.update(world.jobs.get(job_id).model_copy(update=done))

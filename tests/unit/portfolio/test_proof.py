@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from tests.unit.portfolio.conftest import SEED
 
 from synthcredit.evidence.model import About, Check
-from synthcredit.portfolio import arrays, book, checks, volumes
+from synthcredit.portfolio import arrays, book, checks, drift, volumes
 from synthcredit.portfolio.book import make_block
 from synthcredit.portfolio.proof import Proof
-from synthcredit.portfolio.scenario import load
+from synthcredit.portfolio.scenario import load, with_answers
 from synthcredit.portfolio.volumes import Volumes
 
 VOLUMES = Volumes(customers=1_500)
@@ -61,3 +62,31 @@ def test_a_block_that_is_missing_is_found(blocks: list[dict[str, pa.Table]]) -> 
     found = [check for check in _proven(blocks[:2]) if not check.passed]
     assert {check.expectation for check in found} == {"rows_as_asked"}
     assert any("there are 1,000" in check.detail for check in found)
+
+
+def test_answer_keys_are_proven_by_blocks_too() -> None:
+    scenario = with_answers(load("baseline"), ["reject_inference", "fairness"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "BLOCK_CUSTOMERS", 800)
+        patch.setattr(volumes, "BLOCK_CUSTOMERS", 800)
+        made = [make_block(scenario, Volumes(customers=1_600), SEED, number) for number in range(2)]
+    proof = Proof(scenario, Volumes(customers=1_600), SEED)
+    tables = [{name: arrays.plain(batch) for name, batch in block.items()} for block in made]
+    for block in tables:
+        proof.add(block)
+    found = proof.checks()
+    assert not _broken(found)
+    assert {"reject_by_score", "override", "disparity"} <= {check.expectation for check in found}
+    whole = {name: pa.concat_tables([block[name] for block in tables if name in block]) for name in tables[0]}
+    one = {check.detail for check in checks.check_book(whole, scenario, SEED)}
+    assert one <= {check.detail for check in found}
+
+
+def test_an_index_of_counts_is_that_of_the_values() -> None:
+    rng = np.random.default_rng(1)
+    before, after = rng.lognormal(10, 0.5, 20_000), rng.lognormal(10.2, 0.5, 15_000)
+    counts = [
+        np.bincount(np.searchsorted(checks._VALUE_EDGES, side), minlength=len(checks._VALUE_EDGES) + 1)
+        for side in (before, after)
+    ]
+    assert drift.psi_of_counts(*counts) == pytest.approx(drift.psi(before, after), rel=0.01)

@@ -16,21 +16,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthcredit.evidence.model import About, Check
-from synthcredit.portfolio import hazards, places
+from synthcredit.portfolio import drift, hazards, places, reject_inference
 from synthcredit.portfolio.customers import YEAR
 from synthcredit.portfolio.draws import Bools, Floats, Ints
-from synthcredit.portfolio.macro import Calendar, macro_path
-from synthcredit.portfolio.scenario import Scenario
+from synthcredit.portfolio.macro import Calendar, day_of, macro_path
+from synthcredit.portfolio.scenario import Move, Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import table as named
+from synthcredit.portfolio.tables import tables_of
 
 MAX_ERRORS = 4.0
 """Standard errors that chance may put between a parameter and what is found: once in 16,000 checks."""
 GINI_RANGE = (0.45, 0.70)
-"""Gini of application scores over all applicants: .45 to .70 is what published scorecards reach (Thomas, Edelman, Crook
-2002; Lessmann et al. 2015)."""
+"""Gini of application scores over all applicants: what the field names for scorecards. A logistic regression reaches
+.57 on German credit and .52 on the Taiwanese card clients of the UCI repository."""
 CURE_RANGE = (0.15, 0.50)
-"""Share of defaults that are cured: 20 to 45 % of retail loans (EBA benchmarking), with room for small books."""
+"""Share of defaults that are cured: three in ten of mortgages 60 days past due (Adelino, Gerardi, Willen, NBER 15159,
+2009), with room for other products and small books."""
 _FEWEST_BAD = 100
 _BAND_POINTS = 50
 _FEWEST_IN_BAND = 200
@@ -109,7 +111,7 @@ class Book:
     @property
     def own(self) -> tuple[Table, ...]:
         """The tables whose rows belong to this block."""
-        return tuple(one for one in TABLES if self.first or not one.once)
+        return tuple(one for one in tables_of(self.scenario) if self.first or not one.once)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -138,8 +140,8 @@ class Book:
 
     def of_parent(self, table: str, column: str) -> Ints:
         """Return where each row's parent stands in its table; -1 where it does not."""
-        parent = next(one for one in TABLES if one.name == table).parents[column]
-        key = next(one for one in TABLES if one.name == parent).key
+        parent = named(table).parents[column]
+        key = named(parent).key
         found = pc.index_in(
             self.text(table, column).combine_chunks(), value_set=self.text(parent, key).combine_chunks()
         )
@@ -375,7 +377,7 @@ def _ranges(book: Book, table: Table) -> Iterator[Tally]:
         if text is not None and one.length is not None:
             bad += int(pc.sum(pc.greater(pc.utf8_length(text), one.length)).as_py() or 0)
         if text is not None and one.categories:
-            bad += int(pc.sum(pc.invert(pc.is_in(text, pa.array(one.categories)))).as_py() or 0)
+            bad += int(pc.sum(pc.invert(pc.is_in(text.drop_null(), pa.array(one.categories)))).as_py() or 0)
         says = f"{table.name}: within the declared range, length and categories, missing only where it may be"
         yield broken(About.PLAUSIBILITY, "declared_values", one.name, bad, data.num_rows, says)
 
@@ -436,7 +438,7 @@ def _gini_as_published(tally: Tally) -> Iterator[Check]:
     error = 0.6 / np.sqrt(bads.sum())
     yield tally.check(
         GINI_RANGE[0] - error <= found <= GINI_RANGE[1] + error,
-        f"Gini of application scores over all applicants {found:.2f}; published: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
+        f"Gini of application scores over all applicants {found:.2f}; usual: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
     )
 
 
@@ -460,17 +462,25 @@ def parameters(book: Book) -> Iterator[Tally]:
     yield from _moves_found(book)
     yield from _incomes_found(book)
     yield from _cures_found(book)
+    if book.scenario.answers.reject_inference.wanted:
+        yield from _overrides_found(book)
+    if book.scenario.answers.fairness.wanted:
+        yield from _disparity_found(book)
+    if book.scenario.moves:
+        yield from _drifts_found(book)
 
 
-def _agreement(name: str, says: str, found: Floats, expected: Floats, variance: Floats) -> Tally:
+def _agreement(
+    name: str, says: str, found: Floats | Bools, expected: Floats, variance: Floats, fewest: int = _FEWEST_BAD
+) -> Tally:
     """Tally what was found of some rows, what the scenario expects of each, and by how much chance moves that."""
     sums = np.array([found.sum(), expected.sum(), variance.sum(), len(found)], np.float64)
-    return Tally(About.PARAMETERS, name, None, says, sums, _agreed)
+    return Tally(About.PARAMETERS, name, None, says, sums, partial(_agreed, fewest=fewest))
 
 
-def _agreed(tally: Tally) -> Iterator[Check]:
+def _agreed(tally: Tally, fewest: int) -> Iterator[Check]:
     found, expected, variance, rows = tally.sums
-    if rows >= _FEWEST_BAD:
+    if rows >= fewest:
         yield _agrees(tally, tally.says, found / rows, expected / rows, np.sqrt(variance) / rows)
 
 
@@ -539,6 +549,9 @@ def _incomes_found(book: Book) -> Iterator[Tally]:
     by_age = np.interp((joined - born) / YEAR, population.income_ages, population.income_by_age)
     by_region = np.array([region[pair] for pair in zip(cities, states, strict=True)]) ** population.region_strength
     log_income = np.log(book.tables["customers"]["annual_income"].to_numpy() / (by_age * by_region))
+    for move in book.tables["drift_key"].to_pylist() if book.scenario.moves else ():
+        if move["column_name"] == "annual_income":
+            log_income -= np.where(joined >= day_of(move["since_date"]), move["shift"], 0.0)
     for job in population.jobs:
         above = np.searchsorted(_INCOME_EDGES, log_income[jobs == job.name] - np.log(job.income))
         sums = np.bincount(above, minlength=len(_INCOME_EDGES) + 1).astype(np.float64)
@@ -582,5 +595,64 @@ def _cures_as_published(tally: Tally) -> Iterator[Check]:
     cured, rows = tally.sums
     if rows >= _FEWEST_BAD:
         share = cured / rows
-        says = f"{tally.says} {share:.2f}; published: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
+        says = f"{tally.says} {share:.2f}; usual: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
         yield tally.check(bool(CURE_RANGE[0] <= share <= CURE_RANGE[1]), says)
+
+
+def _shares_found(name: str, says: str, found: Bools, declared: Floats | float, fewest: int = 1) -> Tally:
+    """Tally a share of rows beside the probability of each."""
+    each = np.broadcast_to(np.asarray(declared, np.float64), found.shape)
+    return _agreement(name, says, found, each, each * (1 - each), fewest)
+
+
+def _overrides_found(book: Book) -> Iterator[Tally]:
+    """Compare how many the score and the override turned down with what the scenario says of these very applicants."""
+    rules, name = book.scenario.answers.reject_inference, "reject_inference_key"
+    reason, outcome = (
+        np.asarray(book.text(name, column).to_numpy().astype(str)) for column in ("rejected_by_mnar", "outcome")
+    )
+    score = book.tables["reject_inference_mar"]["credit_score"].to_numpy()
+    chance = reject_inference.accept_chance(rules, score)
+    yield _shares_found("reject_by_score", "share that the score accepts", reason != "score", chance)
+    for which in reject_inference.OUTCOMES:
+        rows = (reason != "score") & (outcome == which)
+        declared = reject_inference.override_share(rules, (outcome == "bad")[rows])
+        says = f"share of the {which} that is overridden"
+        yield _shares_found("override", says, reason[rows] == "override", declared, _FEWEST_BAD)
+
+
+def _disparity_found(book: Book) -> Iterator[Tally]:
+    """Compare, among pairs that policy approves, how many second twins were rejected with the disparity."""
+    decision = np.asarray(book.text("fairness_pairs", "decision").to_numpy().astype(str)).reshape(-1, 2)
+    approved = decision[:, 0] == "approved"
+    says = "share of approvals that the second group is refused"
+    refused = decision[approved, 1] == "rejected"
+    yield _shares_found("disparity", says, refused, book.scenario.answers.fairness.disparity)
+
+
+_VALUE_EDGES = np.geomspace(1e-3, 1e8, 40_001)
+"""Fine enough to find the deciles of incomes, amounts, scores and shares among them: 0.06 % apart."""
+
+
+def _drifts_found(book: Book) -> Iterator[Tally]:
+    """Compare each index that is found with the stated one; the shift, too, is from a sample."""
+    for move in book.scenario.moves:
+        table, column = move.column.split(".")
+        later = book.days(table, "created_at") >= day_of(move.since)
+        place = np.searchsorted(_VALUE_EDGES, book.tables[table][column].to_numpy())
+        sums = np.zeros((3, len(_VALUE_EDGES) + 1))
+        sums[0], sums[1] = (np.bincount(place[side], minlength=sums.shape[1]) for side in (~later, later))
+        sums[2, 0] = book.tables["customers"].num_rows
+        says = f"population stability index of {move.column}, less what chance makes of it"
+        yield Tally(About.PARAMETERS, "psi", None, says, sums, partial(_moved, move=move))
+
+
+def _moved(tally: Tally, move: Move) -> Iterator[Check]:
+    before, after, (customers, *_) = tally.sums
+    counts = int(before.sum()), int(after.sum())
+    if min(counts) >= _FEWEST_IN_BAND:
+        error = drift.psi_error(move.psi, *counts) * float(
+            np.sqrt(1 + customers / drift.COLUMNS[move.column].customers)
+        )
+        chance = (drift.BINS - 1) * (1 / counts[0] + 1 / counts[1])
+        yield _agrees(tally, tally.says, drift.psi_of_counts(before, after) - chance, move.psi, error)

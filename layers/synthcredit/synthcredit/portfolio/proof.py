@@ -14,7 +14,8 @@ from synthcredit.portfolio.checks import Book, Tally
 from synthcredit.portfolio.draws import Ints
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import table as named
+from synthcredit.portfolio.tables import tables_of
 from synthcredit.portfolio.volumes import Volumes
 
 _SSNS = 10**8
@@ -38,12 +39,13 @@ class Proof:
         self._scenario = scenario
         self._volumes = volumes
         self._seed = seed
+        self._tables = tables_of(scenario)
         self._blocks = 0
         self._total: dict[tuple[str, ...], Tally] = {}
         self._once: dict[str, pa.Table] = {}
         self._last: dict[str, str | int] = {}
         self._seen = np.zeros(_SSNS // 8, np.uint8)
-        self.rows: dict[str, int] = {table.name: 0 for table in TABLES}
+        self.rows: dict[str, int] = {table.name: 0 for table in self._tables}
         """Rows by table so far."""
 
     def add(self, tables: Mapping[str, pa.Table]) -> None:
@@ -56,7 +58,7 @@ class Proof:
         """
         first = self._blocks == 0
         if first:
-            self._once = {table.name: tables[table.name] for table in TABLES if table.once}
+            self._once = {table.name: tables[table.name] for table in self._tables if table.once}
         book = Book({**tables, **self._once}, self._scenario, self._seed, first)
         self._blocks += 1
         for table in book.own:
@@ -93,13 +95,12 @@ class Proof:
 
     def _apart(self, book: Book) -> Iterator[Tally]:
         """Tally how far this block's keys are apart from those of the blocks before."""
-        for table in TABLES:
+        for table in self._tables:
             if not table.once:
                 yield self._later(table, table.key, book.text(table.name, table.key))
-        customers = next(table for table in TABLES if table.name == "customers")
         number = pc.struct_field(pc.extract_regex(book.text("customers", "email"), r"(?P<number>\d{1,15})@"), "number")
         # One without a number counts as 0, and so as not later.
-        yield self._later(customers, "email", pc.fill_null(pc.cast(number, pa.int64()), 0))
+        yield self._later(named("customers"), "email", pc.fill_null(pc.cast(number, pa.int64()), 0))
         yield checks.broken(
             About.KEYS, "unique_over_blocks", "ssn", self._seen_before(_numbers(book.text("customers", "ssn"))),
             book.tables["customers"].num_rows, "customers: different in every block",

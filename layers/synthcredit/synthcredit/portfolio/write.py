@@ -23,7 +23,7 @@ from synthcredit.errors import Problem, StorageError
 from synthcredit.portfolio.book import Block, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY, tables_of
 from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS, SHARD_BLOCKS, Volumes
 
 _WORTH_A_PROCESS = 2
@@ -49,7 +49,7 @@ def write(
     out: Path,
     *,
     workers: int = 1,
-    tables: Sequence[Table] = TABLES,
+    tables: Sequence[Table] | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write a whole portfolio to ``out/<table>/part-00000.parquet`` and on.
@@ -59,16 +59,20 @@ def write(
     workers
         Processes; they change no byte.
     tables
-        The tables that are wanted.
+        The tables that are wanted; None for all that the scenario has.
     progress
         Told the share that is done, and how many customers.
 
     Raises
     ------
+    InvalidInputError
+        A column cannot drift as far as the scenario states.
     StorageError
         The disk is full or read-only. Part files that are there are whole.
     """
-    names = tuple(table.name for table in tables)
+    # Before anything is written, for a drift that cannot be found is refused.
+    world_of(scenario, volumes, seed).shifts  # noqa: B018
+    names = tuple(table.name for table in (tables_of(scenario) if tables is None else tables))
     work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
     rows = dict.fromkeys(names, 0)
     size = 0
@@ -111,7 +115,7 @@ def write_shard(
     StorageError
         The disk is full or read-only.
     """
-    wanted = [table for table in TABLES if table.name in names and (not table.once or shard == 0)]
+    wanted = [table for table in EVERY if table.name in names and (not table.once or shard == 0)]
     paths = {table.name: out / table.name / f"part-{shard:05d}.parquet" for table in wanted}
     partials = {name: path.with_name(f".{path.name}.{os.getpid()}.partial") for name, path in paths.items()}
     try:

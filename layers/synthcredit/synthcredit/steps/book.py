@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence.model import Evidence
 from synthcredit.jobs import books
@@ -19,6 +20,9 @@ from synthcredit.steps.parts import Part
 from synthcredit.steps.sources import Made
 from synthcredit.synthesizers.fitting import Progress
 
+if TYPE_CHECKING:
+    from synthcredit.portfolio.scenario import Scenario
+
 PARENT_LEFT_OUT = "{} refers to {}, which is not delivered: its keys lead nowhere."
 
 
@@ -27,11 +31,15 @@ class BookSource:
 
     def plan(self, job: Job, world: World) -> Plan:  # noqa: ARG002 - no data is looked at, and no model
         """Check scenario and tables, and cut the customers into shards."""
-        from synthcredit.portfolio.scenario import parameters_of
+        from synthcredit.portfolio.book import world_of
+        from synthcredit.portfolio.scenario import Scenario, parameters_of
 
         source = _source(job.request)
         parameters = parameters_of(source.scenario, "source.scenario")
-        tables, notices = _tables(source)
+        scenario = Scenario.model_validate(parameters)
+        tables, notices = _tables(source, scenario)
+        # A drift that cannot be found is refused now, and not by the first shard.
+        world_of(scenario, source.volumes, job.request.seed).shifts  # noqa: B018
         rows = books.rows_of(source.volumes, [table.name for table in tables])
         book = Book(parameters=parameters, volumes=source.volumes, tables=tables, rows=rows)
         return Plan(
@@ -98,17 +106,18 @@ def _book(plan: Plan) -> Book:
     return plan.book
 
 
-def _tables(source: PortfolioSource) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+def _tables(source: PortfolioSource, scenario: Scenario) -> tuple[tuple[TableSchema, ...], tuple[str, ...]]:
     """Return the schemas of the tables that are asked for, and what to know of those that are not."""
-    from synthcredit.portfolio.tables import TABLES
+    from synthcredit.portfolio.tables import tables_of
 
-    known = [table.name for table in TABLES]
+    every = tables_of(scenario)
+    known = [table.name for table in every]
     wanted = set(known if source.tables is None else source.tables)
     raise_all(
         Problem("source.tables", f"there is no table '{name}'", f"Choose of: {', '.join(known)}.")
         for name in sorted(wanted - set(known))
     )
-    chosen = [table for table in TABLES if table.name in wanted]
+    chosen = [table for table in every if table.name in wanted]
     notices = tuple(
         PARENT_LEFT_OUT.format(table.name, parent)
         for table in chosen

@@ -24,7 +24,7 @@ from synthcredit.portfolio.book import Block, world_of
 from synthcredit.portfolio.proof import Proof
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES, dataset_schema
+from synthcredit.portfolio.tables import dataset_schema, tables_of
 from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS
 from synthcredit.ports import World
 from synthcredit.steps.files import SCHEMA_FILE, TYPES_FILE
@@ -91,13 +91,19 @@ def _tell(evidence: Evidence) -> None:
 def _describe(book: Book, folder: Path) -> None:
     """Write what a database wants to know of the tables: how they hang together, and their types in SQL."""
     names = {schema.name for schema in book.tables}
-    relations = tuple(one for one in dataset_schema().relations if {one.parent, one.child} <= names)
+    every = _tables_of(book)
+    relations = tuple(one for one in dataset_schema(every).relations if {one.parent, one.child} <= names)
     schema = DatasetSchema(tables=book.tables, relations=relations)
     (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=1) + "\n", encoding="utf-8")
     types = {
-        table.name: {one.name: {"type": one.sql} for one in table.fields} for table in TABLES if table.name in names
+        table.name: {one.name: {"type": one.sql} for one in table.fields} for table in every if table.name in names
     }
     (folder / TYPES_FILE).write_text(json.dumps(types, indent=1) + "\n", encoding="utf-8")
+
+
+def _tables_of(book: Book) -> tuple[Table, ...]:
+    """Return every table of the book, delivered or not."""
+    return tables_of(Scenario.model_validate(book.parameters))
 
 
 def _blocks(
@@ -114,7 +120,7 @@ def _blocks(
         for place in range(-(-shard.rows // BLOCK_CUSTOMERS)):
             number = first + place
             block = Block(simulated, number)
-            wanted = [table for table in TABLES if not table.once or number == 0]
+            wanted = [table for table in _tables_of(book) if not table.once or number == 0]
             yield {table.name: _table(table, files.get(table.name), place, block) for table in wanted}
 
 
@@ -151,7 +157,7 @@ def _as_declared(book: Book, wrong: Mapping[str, Check]) -> tuple[Check, ...]:
 
 def _evidence(job: Job, plan: Plan, parts: Sequence[Part], columns: tuple[Check, ...], proof: Proof) -> Evidence:
     delivered = {table.name for table in plan.tables}
-    again = [table.name for table in TABLES if table.name not in delivered]
+    again = [name for name in proof.rows if name not in delivered]
     notes = (NO_REAL_ROWS, EVERY_ROW, *([MADE_AGAIN.format(", ".join(again))] if again else []))
     rows = tuple((name, float(count)) for name, count in proof.rows.items() if name in delivered)
     released = rows_of(parts)

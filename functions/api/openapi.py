@@ -50,6 +50,10 @@ REQUESTS: dict[str, Any] = {
             "deliver": ["parquet", "csv"],
         },
     },
+    "portfolio": {
+        "summary": "A simulated lender's whole book, from no data",
+        "value": {"source": {"kind": "portfolio", "customers": 100000, "scenario": "downturn"}, "seed": 7},
+    },
 }
 UPLOADS: dict[str, Any] = {
     "csv": {"summary": "A CSV file of 2 MB", "value": {"name": "applicants.csv", "size": 2000000}}

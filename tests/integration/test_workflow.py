@@ -200,7 +200,7 @@ def test_a_gate_that_is_not_met_delivers_nothing_and_keeps_the_proof(applicants,
 
 
 STEPS = {
-    "plan": "synthcredit.steps.plan._plan",
+    "plan": "synthcredit.steps.learned_plan.plan_learned",
     "train": "synthcredit.steps.train.train_model",
     "generate": "synthcredit.datasets.write.write_part",
     "assess": "synthcredit.evidence.assess.assess",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.portfolio.conftest import SEED, VOLUMES, made
 
 from synthcredit.datasets.schema import DatasetSchema
-from synthcredit.portfolio import arrays, book, checks, spec, tables
+from synthcredit.portfolio import arrays, book, checks, spec, tables, volumes
 from synthcredit.portfolio.book import Block, Volumes, make_block, world_of
 from synthcredit.portfolio.scenario import Scenario, load
 
@@ -18,6 +18,7 @@ SMALL = Volumes(customers=600, contacts=3)
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "BLOCK_CUSTOMERS", 100)
+    monkeypatch.setattr(volumes, "BLOCK_CUSTOMERS", 100)
 
 
 def _bytes(block: dict[str, pa.RecordBatch]) -> bytes:
@@ -53,6 +54,7 @@ def test_blocks_are_the_same_bytes_in_any_order(order: list[int]) -> None:
     scenario = load("baseline")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(book, "BLOCK_CUSTOMERS", 100)
+        patch.setattr(volumes, "BLOCK_CUSTOMERS", 100)
         first = order[0]
         alone = _bytes(make_block(scenario, SMALL, 3, first))
         book._world.cache_clear()
@@ -65,6 +67,7 @@ def test_the_block_size_changes_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = load("baseline")
     whole = made(scenario, SMALL, 3)
     monkeypatch.setattr(book, "BLOCK_CUSTOMERS", 77)
+    monkeypatch.setattr(volumes, "BLOCK_CUSTOMERS", 77)
     cut = made(scenario, SMALL, 3)
     for name, table in whole.items():
         assert table.equals(cut[name]), name

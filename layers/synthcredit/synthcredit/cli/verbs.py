@@ -13,8 +13,10 @@ from synthcredit import console
 from synthcredit.cli.common import (
     Again,
     AsJson,
+    AskedRows,
     Balance,
     ContinueFrom,
+    Customers,
     Data,
     Deliver,
     EvidenceLevel,
@@ -23,6 +25,7 @@ from synthcredit.cli.common import (
     Home,
     MaxTstrLoss,
     Out,
+    Portfolio,
     Request,
     Retrain,
     Rows,
@@ -54,7 +57,9 @@ def run(
     data: Data = None,
     target: Target = None,
     synthesizer: Synthesizer = "trees",
-    rows: Rows = 10_000,
+    rows: AskedRows = None,
+    portfolio: Portfolio = None,
+    customers: Customers = None,
     seed: Seed = 0,
     out_path: Out = Path("out"),
     holdout: Holdout = None,
@@ -92,6 +97,8 @@ def run(
 
       synthcredit run --data applicants.csv --target default --target-rate 0.3 --where "age>=25" --where purpose=car
 
+      synthcredit run --portfolio downturn --customers 100000
+
       synthcredit run request.json --out results
     """
     with answering(as_json):
@@ -99,6 +106,7 @@ def run(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
+            portfolio=portfolio, customers=customers,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         store = Store(to, reset=reset, yes=yes)

@@ -68,6 +68,12 @@ class Job(BaseModel):
         None
     )
     results: Annotated[dict[str, str], Field(description="Links to what came out.")] = {}
+    rows_published: Annotated[int | None, Field(description="Rows of all tables that were published.")] = None
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the job: those that were asked for, or came out of what was."""
+        return self.rows_published if self.request.rows is None else self.request.rows
 
     @property
     def published(self) -> bool:

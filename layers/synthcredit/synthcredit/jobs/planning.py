@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synthcredit.datasets.contradictions import unique_learned
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.jobs.placement import Placement
+from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS, SHARD_BLOCKS, Volumes
 from synthcredit.synthesizers.card import ModelCard
 from synthcredit.synthesizers.conditions import Steering
 
+PORTFOLIO = "portfolio"
+"""The dataset that simulated tables belong to."""
 SHARDS = 16
 """A job is cut into about this many shards, so that a few workers keep busy and a lost shard costs little."""
 MAX_SHARD_BLOCKS = 128
@@ -78,11 +81,11 @@ def other_family(card: ModelCard, name: str) -> Iterator[Problem]:
 
 
 class Shard(_Model):
-    """One independent, restartable slice of a generation: a run of whole blocks."""
+    """One independent, restartable slice of a generation: a run of whole blocks, of rows or of customers."""
 
     number: int
     first_row: int
-    rows: int
+    rows: Annotated[int, Field(description="Rows, or customers of a book, whose tables have more rows.")]
 
     @property
     def file(self) -> str:
@@ -90,13 +93,28 @@ class Shard(_Model):
         return f"part-{self.number:05d}.parquet"
 
 
-class Plan(_Model):
-    """How one job is done."""
+class Book(_Model):
+    """What a portfolio is made of."""
 
-    training: Training
-    model_id: str
+    parameters: Annotated[dict[str, Any], Field(description="Every parameter of its scenario.")]
+    volumes: Volumes
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="What is delivered, parents first.")]
+    rows: Annotated[dict[str, int], Field(description="Rows that each of them will have, estimated where need be.")]
+
+    @property
+    def scenario(self) -> str:
+        """The name of its scenario."""
+        return str(self.parameters["name"])
+
+
+class Plan(_Model):
+    """How one job is done: with a model (`training`), or by simulation (`book`)."""
+
+    training: Training | None = None
+    book: Book | None = None
+    model_id: str | None = None
     train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
-    reason: Annotated[str, Field(description="Why this model, in words.")]
+    reason: Annotated[str, Field(description="Why this model, or what is simulated, in words.")]
     shards: tuple[Shard, ...]
     steering: Annotated[
         Steering | None, Field(description="The request's conditions, checked against the training rows.")
@@ -105,6 +123,46 @@ class Plan(_Model):
     placement: Annotated[
         tuple[Placement, ...], Field(description="Where each step runs; none where all run in one process.")
     ] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.training is None) == (self.book is None) or (self.training is None) != (self.model_id is None):
+            raise ValueError("a plan has either a training and a model, or a book")
+        return self
+
+    @property
+    def learned(self) -> Learned:
+        """What a plan with a model says of it."""
+        assert self.training is not None  # noqa: S101 - whoever asks has planned it
+        assert self.model_id is not None  # noqa: S101
+        return Learned(self.training, self.model_id)
+
+    @property
+    def dataset(self) -> str:
+        """What the job's tables belong to."""
+        return PORTFOLIO if self.training is None else self.training.dataset
+
+    @property
+    def tables(self) -> tuple[TableSchema, ...]:
+        """The tables that the job delivers, parents first."""
+        return self.book.tables if self.book is not None else (self.learned.training.table_schema,)
+
+    @property
+    def unit(self) -> str:
+        """What shards are counted in."""
+        return "customers" if self.book is not None else "rows"
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables, estimated where they are simulated."""
+        return sum(self.book.rows.values()) if self.book is not None else sum(shard.rows for shard in self.shards)
+
+
+class Learned(NamedTuple):
+    """A model, and what it is made from."""
+
+    training: Training
+    model_id: str
 
 
 def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
@@ -118,6 +176,15 @@ def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
     return tuple(
         Shard(number=number, first_row=first, rows=min(size, rows - first))
         for number, first in enumerate(range(0, rows, size))
+    )
+
+
+def book_shards(volumes: Volumes) -> tuple[Shard, ...]:
+    """Cut a book into shards: the part files that `synthcredit portfolio` writes, however large the book is."""
+    size = SHARD_BLOCKS * BLOCK_CUSTOMERS
+    return tuple(
+        Shard(number=number, first_row=number * size, rows=min(size, volumes.customers - number * size))
+        for number in range(volumes.shards)
     )
 
 

@@ -155,10 +155,11 @@ class Workflow:
         from synthcredit.steps.train import train
 
         model_id = train(job_id, self.world, _as_progress(listener, "train"))
-        listener("train", 1.0, model_id if planned.train else f"{model_id} is reused")
+        if model_id is not None:
+            listener("train", 1.0, model_id if planned.train else f"{model_id} is reused")
         self._generate(job_id, planned, listener)
 
-        listener("assess", 0.0, "measuring against the holdout")
+        listener("assess", 0.0, "measuring")
         from synthcredit.steps.assess import assess
 
         assess(job_id, self.world, _as_progress(listener, "assess"))
@@ -184,16 +185,16 @@ class Workflow:
         return notify(job_id, self.world)
 
     def _generate(self, job_id: str, planned: Plan, listener: Listener) -> None:
-        rows = sum(shard.rows for shard in planned.shards)
+        whole, unit = sum(shard.rows for shard in planned.shards), planned.unit
         with step(self.world, job_id, "generate"):
             done = 0
-            listener("generate", 0.0, f"{rows:,} rows in {len(planned.shards)} shards")
-            for number in self._shards(job_id, planned, rows):
+            listener("generate", 0.0, f"{whole:,} {unit} in {len(planned.shards)} shards")
+            for number in self._shards(job_id, planned):
                 done += planned.shards[number].rows
-                listener("generate", done / rows, f"{done:,} of {rows:,} rows")
+                listener("generate", done / whole, f"{done:,} of {whole:,} {unit}")
 
-    def _shards(self, job_id: str, planned: Plan, rows: int) -> Iterator[int]:
-        workers = min(self.workers, len(planned.shards), 1 + rows // ROWS_WORTH_A_PROCESS)
+    def _shards(self, job_id: str, planned: Plan) -> Iterator[int]:
+        workers = min(self.workers, len(planned.shards), 1 + planned.rows // ROWS_WORTH_A_PROCESS)
         if workers == 1:
             from synthcredit.steps.generate import generate
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.portfolio import arrays, drift, hazards, impairment, ledger, loan_applications
 from synthcredit.portfolio.customers import People, make_people
@@ -20,31 +19,11 @@ from synthcredit.portfolio.ledger import Ledger, Schedule
 from synthcredit.portfolio.loan_applications import APPROVED, Slot, Standing
 from synthcredit.portfolio.macro import Calendar, MacroPath, macro_path
 from synthcredit.portfolio.scenario import DriftColumn, Scenario
+from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS
+from synthcredit.portfolio.volumes import Volumes as Volumes
 
 _DENSE_FROM = 740.0
 """Scores above this are denser than standings are."""
-BLOCK_CUSTOMERS = 8192
-"""Customers of one block. Which block a customer is in changes none of its rows."""
-
-
-class Volumes(BaseModel):
-    """How much is made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    customers: Annotated[int, Field(ge=1, le=55_000_000, description="Customers.")] = 1_000
-    records: Annotated[int, Field(ge=0, le=999, description="Financial records a customer.")] = 5
-    applications: Annotated[int, Field(ge=0, le=24, description="Loan applications a customer.")] = 2
-    history: Annotated[int, Field(ge=0, le=120, description="Credit history entries a customer.")] = 10
-    market_points: Annotated[int, Field(ge=0, le=7_000, description="Rows of market data in all.")] = 100
-    statement_months: Annotated[int, Field(ge=0, le=120, description="Months of transactions, the latest.")] = 6
-    campaigns: Annotated[int, Field(ge=0, le=999, description="Campaigns in all.")] = 12
-    contacts: Annotated[int, Field(ge=0, le=100, description="Campaign contacts a customer.")] = 2
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks the customers make."""
-        return -(-self.customers // BLOCK_CUSTOMERS)
 
 
 @dataclass(frozen=True)

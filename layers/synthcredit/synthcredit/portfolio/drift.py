@@ -100,7 +100,19 @@ def psi(before: Values, after: Values) -> float:
     """
     edges = np.unique(np.quantile(before, np.arange(1, BINS) / BINS))
     counts = [np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1) for side in (before, after)]
-    b, a = ((count + _HALF) / (count + _HALF).sum() for count in counts)
+    return _index(*(np.asarray(count, np.float64) for count in counts))
+
+
+def psi_of_counts(before: Floats, after: Floats) -> float:
+    """Return the same index from how many values lie in narrow bins, from low to high, so that it can be added up."""
+    total = np.cumsum(before)
+    edges = np.unique(np.searchsorted(total, np.arange(1, BINS) / BINS * total[-1]))
+    bins = np.searchsorted(edges, np.arange(len(before)))
+    return _index(*(np.bincount(bins, side, len(edges) + 1).astype(np.float64) for side in (before, after)))
+
+
+def _index(before: Floats, after: Floats) -> float:
+    b, a = ((count + _HALF) / (count + _HALF).sum() for count in (before, after))
     return float(((a - b) * np.log(a / b)).sum())
 
 

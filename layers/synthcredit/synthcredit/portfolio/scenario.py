@@ -8,13 +8,11 @@ another scenario.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_validation, raise_all
@@ -30,6 +28,8 @@ DriftColumn = Literal[
 ]
 SERIES = ("policy_rate", "unemployment_rate", "house_price_index", "credit_spread", "inflation_rate")
 """What the macro path consists of, by its names in market_data."""
+CUSTOM = "custom"
+"""The name of a scenario that a request states without one."""
 _DRIFT_MONTHS = 6
 """Months of the window that there are at least before and after a drift sets in."""
 _LEAF = {"value", "unit", "why"}
@@ -372,16 +372,20 @@ class Scenario(_Section):
 
     def _early_or_late(self) -> list[str]:
         """Return what is wrong with the dates of drifts: there must be enough rows on both sides."""
-        first = np.datetime64(self.time.start, "M")
         low, high = (
-            (first + month).astype("datetime64[D]").item()
-            for month in (_DRIFT_MONTHS, self.time.months - _DRIFT_MONTHS)
+            _months_after(self.time.start, months) for months in (_DRIFT_MONTHS, self.time.months - _DRIFT_MONTHS)
         )
         return [
             f"answers.drift '{move.column}': since must be from {low} to {high}, {_DRIFT_MONTHS} months into the window"
             for move in self.moves
             if not low <= move.since <= high
         ]
+
+
+def _months_after(first: dt.date, months: int) -> dt.date:
+    """Return the first of a month so many months later."""
+    month = first.month - 1 + months
+    return dt.date(first.year + month // 12, month % 12 + 1, 1)
 
 
 def shipped_text(name: str) -> str:
@@ -409,6 +413,43 @@ def parameters(name: str | Path) -> dict[str, Any]:
     """Return the bare parameters of a scenario, with those that it takes from others, before they are checked."""
     found: dict[str, Any] = _bare(_raw(name, ()))
     return found
+
+
+def parameters_of(given: str | Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return the parameters of a scenario as a request names it, checked: files of this machine are none of its.
+
+    Parameters
+    ----------
+    given
+        The name of a shipped scenario, or what a scenario file would say; without ``extends`` it extends baseline.
+    field
+        What to call it in problems.
+
+    Returns
+    -------
+    dict
+        Every parameter, as JSON has it.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none of this name, or parameters are unknown or out of range: all of them at once.
+    """
+    content = {"extends": given} if isinstance(given, str) else {"extends": "baseline", "name": CUSTOM, **given}
+    base = content.pop("extends")
+    if base not in SHIPPED:
+        raise InvalidInputError(
+            Problem(
+                field if isinstance(given, str) else f"{field}.extends",
+                "there is no shipped scenario of this name",
+                f"Name one of {', '.join(SHIPPED)}, or give parameters as a scenario file has them.",
+            )
+        )
+    try:
+        found = Scenario.model_validate(_bare(_merged(_raw(base, ()), content)))
+    except ValidationError as error:
+        raise from_validation(error, field) from None
+    return found.model_dump(mode="json")
 
 
 def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
@@ -461,6 +502,9 @@ def _raw(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parsed(name: str | Path) -> dict[str, Any]:
+    # Here, for whoever has a scenario's parameters already needs no YAML.
+    import yaml
+
     try:
         content = yaml.safe_load(_read(name))
     except yaml.YAMLError as error:

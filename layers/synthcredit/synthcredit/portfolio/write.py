@@ -21,13 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthcredit.errors import Problem, StorageError
-from synthcredit.portfolio.book import BLOCK_CUSTOMERS, Block, Volumes, world_of
+from synthcredit.portfolio.book import Block, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
 from synthcredit.portfolio.tables import EVERY, tables_of
+from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS, SHARD_BLOCKS, Volumes
 
-SHARD_BLOCKS = 4
-"""Blocks of one part file. Part of what makes the files the same whoever writes them."""
 _WORTH_A_PROCESS = 2
 """Shards that a process is worth starting for."""
 
@@ -82,20 +81,15 @@ def write(
     work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
     rows = dict.fromkeys(names, 0)
     size = 0
-    there = {shard: whole for shard in range(shards(volumes)) if resume and (whole := _standing(out, names, shard))}
-    left = [shard for shard in range(shards(volumes)) if shard not in there]
+    there = {shard: whole for shard in range(volumes.shards) if resume and (whole := _standing(out, names, shard))}
+    left = [shard for shard in range(volumes.shards) if shard not in there]
     for done, shard in enumerate(chain(there.values(), _all(work, left, workers)), start=1):
         rows = {name: rows[name] + shard.rows.get(name, 0) for name in names}
         size += shard.size
         if progress is not None:
             customers = min(done * SHARD_BLOCKS * BLOCK_CUSTOMERS, volumes.customers)
-            progress(done / shards(volumes), f"{customers:,} of {volumes.customers:,} customers")
+            progress(done / volumes.shards, f"{customers:,} of {volumes.customers:,} customers")
     return Written(rows, size)
-
-
-def shards(volumes: Volumes) -> int:
-    """Return how many shards the customers make."""
-    return -(-volumes.blocks // SHARD_BLOCKS)
 
 
 def _standing(out: Path, names: Sequence[str], shard: int) -> Written | None:
@@ -181,7 +175,8 @@ def _write_blocks(
             for table in tables:
                 if not table.once or number == 0:
                     batch = table.rows(block)
-                    writers[table.name].write_batch(batch)
+                    # A row group a block, however many rows it has: whoever proves the book reads it block by block.
+                    writers[table.name].write_batch(batch, row_group_size=max(1, batch.num_rows))
                     rows[table.name] += batch.num_rows
     return rows
 

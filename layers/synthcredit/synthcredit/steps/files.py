@@ -34,8 +34,7 @@ def data_prefix(job_id: str, table: str | None = None) -> str:
 
 def published_tables(job_id: str, plan: Plan) -> list[PublishedTable]:
     """Return the tables of a job as analysts see them."""
-    schema = plan.training.table_schema
-    return [PublishedTable(plan.training.dataset, schema, data_prefix(job_id, schema.name))]
+    return [PublishedTable(plan.dataset, schema, data_prefix(job_id, schema.name)) for schema in plan.tables]
 
 
 def read_document(objects: ObjectStore, key: str, kind: type[Document]) -> Document:

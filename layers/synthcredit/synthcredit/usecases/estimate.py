@@ -13,10 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
+from synthcredit.jobs import books
+from synthcredit.jobs.books import BookLoad
 from synthcredit.jobs.placement import Limits, Placement, place, totals
 from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
-from synthcredit.jobs.request import DatasetSource, Destination, JobRequest, ModelSource, SynthesizerChoice
-from synthcredit.jobs.speeds import Size
+from synthcredit.jobs.request import (
+    DatasetSource,
+    Destination,
+    JobRequest,
+    Learned,
+    ModelSource,
+    PortfolioSource,
+    SynthesizerChoice,
+    scenario_problems,
+)
+from synthcredit.jobs.speeds import Load, Size
 from synthcredit.ports import Sources, World
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.synthesizers import registry
@@ -25,6 +36,12 @@ from synthcredit.synthesizers.card import ModelCard
 HEAD_BYTES = 64 * 1024
 """What is read of a CSV file to tell its columns, and the length of its lines."""
 
+_OF_BOOKS = (
+    "How many rows loans and transactions have depends on the scenario: counted as in baseline, right within a factor "
+    "of two."
+)
+BYTES_A_VALUE = 2
+"""What one value takes in a part file, on average: `speeds.generating`."""
 _SEPARATORS = (b",", b";", b"\t", b"|")
 _PARQUET = (".parquet", ".pq")
 _PARQUET_COLUMNS = 20
@@ -75,7 +92,12 @@ class Estimate(BaseModel):
     steps: Annotated[tuple[Placement, ...], Field(description="Where each step would run, and why there.")]
     seconds: Annotated[float, Field(description="Wall time of all steps together.")]
     cost_usd: Annotated[float, Field(description="Cost of all steps together, list price.")]
-    source_rows: Annotated[int, Field(description="Rows of the real data, as far as can be told from outside.")]
+    rows: Annotated[int, Field(description="Rows of all tables that would be made.")]
+    bytes: Annotated[int, Field(description="What they would take as Parquet.")]
+    tables: Annotated[dict[str, int], Field(description="Rows by table of a portfolio.")] = {}
+    source_rows: Annotated[
+        int, Field(description="Rows of the real data, as far as can be told; 0 where there is none.")
+    ]
     source_columns: int
     notes: Annotated[tuple[str, ...], Field(description="What the estimate rests on.")]
 
@@ -92,34 +114,53 @@ def estimate(request: JobRequest, desk: Desk) -> Estimate:
         The data or the model that it names does not exist, and nothing else is wrong.
     """
     _raise_all(list(_faults(request, desk)))
-    size, table = _size(request, desk)
-    steps = place(size, desk.limits, database=request.to is not None)
+    load, table = _load(request, desk)
+    steps = place(load, desk.limits, database=request.to is not None)
     seconds, cost = totals(steps)
+    tables = load.rows if isinstance(load, BookLoad) else {}
     return Estimate(
         steps=steps,
         seconds=round(seconds, 1),
         cost_usd=round(cost, 6),
+        rows=_rows(request),
+        bytes=books.bytes_of(tables) if tables else BYTES_A_VALUE * load.values,
+        tables=tables,
         source_rows=table.rows,
         source_columns=table.columns,
         notes=table.notes,
     )
 
 
+def _rows(request: JobRequest) -> int:
+    source = request.source
+    if isinstance(source, PortfolioSource):
+        return sum(books.rows_of(source.volumes, source.tables or books.usual_tables()).values())
+    return request.rows_wanted
+
+
 def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
-    if request.rows > desk.max_rows:
+    source = request.source
+    if _rows(request) > desk.max_rows:
         yield InvalidInputError(
             Problem(
-                "rows",
-                f"{request.rows:,} are asked for, and {desk.max_rows:,} is the most here",
+                "source.customers" if isinstance(source, PortfolioSource) else "rows",
+                f"{_rows(request):,} rows are asked for, and {desk.max_rows:,} is the most here",
                 "Ask for fewer rows, or raise the template's parameter MaxRows.",
             )
         )
     if request.to is not None:
         yield from _destination_faults(request.to, desk.database_secret)
-    source = request.source
+    if isinstance(source, PortfolioSource):
+        if problems := scenario_problems(source.scenario):
+            yield InvalidInputError(problems)
+    else:
+        yield from _faults_of_learning(request, source, desk)
+
+
+def _faults_of_learning(request: JobRequest, source: Learned, desk: Desk) -> Iterator[InvalidInputError]:
     looks: list[Callable[[], object]] = [
         lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),
-        lambda: shards_for(request.rows, _schema(source, desk), BLOCK_ROWS),
+        lambda: shards_for(request.rows_wanted, _schema(source, desk), BLOCK_ROWS),
     ]
     looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
     if isinstance(source, ModelSource):
@@ -153,7 +194,7 @@ def _destination_faults(to: Destination, secret: str | None) -> Iterator[Invalid
         yield InvalidInputError(Problem("to.secret", "this platform may not read that secret", f"Name '{secret}'."))
 
 
-def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | None:
+def _schema(source: Learned, desk: Desk) -> TableSchema | None:
     """Return the schema, where it is known before the data is read."""
     if isinstance(source, DatasetSource):
         return source.table_schema
@@ -161,7 +202,7 @@ def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | No
     return None if card is None else card.table_schema
 
 
-def _data(source: DatasetSource | ModelSource, desk: Desk) -> tuple[tuple[str, str | None], ...]:
+def _data(source: Learned, desk: Desk) -> tuple[tuple[str, str | None], ...]:
     """Return the fields that name real data, and what they name; for a model, what its card names where they do not."""
     card = desk.world.models.find(source.model_id) if isinstance(source, ModelSource) else None
     if card is None:
@@ -196,8 +237,11 @@ def _card(model_id: str, desk: Desk, field: str = "source.model_id") -> ModelCar
     return card
 
 
-def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
+def _load(request: JobRequest, desk: Desk) -> tuple[Load, Table]:
     source = request.source
+    if isinstance(source, PortfolioSource):
+        load = BookLoad(source.volumes, source.tables or books.usual_tables(), tuple(request.deliver))
+        return load, Table(0, 0, (_OF_BOOKS,))
     if isinstance(source, ModelSource):
         card = _card(source.model_id, desk)
         name, settings, train = card.synthesizer, card.settings, False
@@ -209,11 +253,11 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings = registry.settings_for(name, request.synthesizer.given).model_dump(mode="json")
         table = _look(source, desk.sources)
         train_rows = table.rows if source.holdout else round(table.rows * (1 - HOLDOUT_SHARE))
-    shards = shards_for(request.rows, _schema(source, desk), BLOCK_ROWS)
+    shards = shards_for(request.rows_wanted, _schema(source, desk), BLOCK_ROWS)
     size = Size(
         train_rows=train_rows,
         columns=table.columns,
-        rows=request.rows,
+        rows=request.rows_wanted,
         shard_rows=shards[0].rows,
         shards=len(shards),
         synthesizer=name,

@@ -143,3 +143,14 @@ def test_a_folder_can_be_loaded_with_keys_and_types(tmp_path: Path) -> None:
     assert types["customers"]["annual_income"] == stores.SqlType(type="decimal(12,2)")
     assert types["customers"]["created_at"] == stores.SqlType(type="timestamp", default="current_timestamp")
     assert len(dataset.relations) == sum(len(one.parents) for one in TABLES)
+
+
+def test_the_types_are_had_without_the_extra_of_the_shell() -> None:
+    code = (
+        "from synthcredit.packages import hidden\n"
+        "with hidden('filelock'):\n"
+        "    from synthcredit.portfolio.folder import sql_types\n"
+        "print(sql_types()['customers']['ssn']['type'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "varchar(11)"

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from synthcredit.datasets.write import write_tables
@@ -118,6 +117,9 @@ def claimed(out: Path, request: Request, tables: tuple[Table, ...] = TABLES) -> 
     ConflictError
         Another process is at work in it.
     """
+    # Comes with the extra [cli]: who only wants the types of columns, as the image does, has it not.
+    from filelock import FileLock, Timeout
+
     parts = out if request.format == PARQUET else out / _PARTS
     with _refusals(out):
         parts.mkdir(parents=True, exist_ok=True)

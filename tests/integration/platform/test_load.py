@@ -70,3 +70,21 @@ def test_on_sagemaker_with_the_rights_that_the_template_gives(guarded, source):
         assert PASSWORD not in str(job)
     finally:
         server.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("platform")
+def test_a_portfolio_fills_the_database_with_its_keys(platform, tmp_path):
+    file = tmp_path / "book.db"
+    platform.keep_secret(engine="sqlite", host="this machine", dbname=str(file))
+    source = {"kind": "portfolio", "customers": 2_000}
+    answer = platform.http("POST", "/jobs", {"source": source, "seed": 3, "to": TO}, key="portfolio to a database")
+    assert answer.status == 202, answer.body
+    job = platform.end_of(answer.body["job_id"])
+    assert job["state"] == "succeeded", job["failure"]
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT count(*) FROM customers").fetchone() == (2_000,)
+        parents = {row[2] for row in database.execute("PRAGMA foreign_key_list(loans)")}
+        tables = database.execute("SELECT count(DISTINCT table_name) FROM synthcredit_loads").fetchone()
+    assert parents == {"customers", "loan_applications"}
+    assert tables == (12,)

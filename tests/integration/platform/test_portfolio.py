@@ -6,7 +6,9 @@ import hashlib
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from synthcredit.cli import app
 from synthcredit.portfolio.scenario import load
 from synthcredit.portfolio.tables import TABLES
 from synthcredit.portfolio.volumes import Volumes
@@ -114,3 +116,15 @@ def test_what_is_wrong_with_a_portfolio_is_said_at_once(platform):
     }
     rows = platform.http("POST", "/jobs", {"source": SOURCE, "rows": 5})
     assert (rows.status, "customers" in json.dumps(rows.body["problems"])) == (400, True)
+
+
+def test_the_shell_finds_the_job_and_fetches_its_tables(platform, done, tmp_path):
+    # The request that was posted above, as options say it, under its key: so the same job.
+    words = ["--portfolio", "downturn", "--customers", str(CUSTOMERS), "--seed", "3", "--key", "portfolio"]
+    words += ["--deliver", "parquet", "--deliver", "jsonl", "--home", str(platform.home), "--out", str(tmp_path)]
+    answer = CliRunner().invoke(app, ["submit", *words])
+    assert answer.exit_code == 0, answer.output
+    folder = tmp_path / done["job_id"]
+    assert {path.name for path in (folder / "data").iterdir() if path.is_dir()} == {table.name for table in TABLES}
+    assert "downturn" in answer.output
+    assert "A question to Athena" in answer.output

@@ -1,4 +1,4 @@
-"""Rows without any data, from declared tables: types, ranges, categories, keys, cardinalities and ledger rules.
+"""Rows without any data, from declared tables: types, ranges, categories, keys, cardinalities, ledger rules.
 
-`reading.load` reads a declaration, `made.DeclaredRows` makes, writes and checks its rows. docs/declared.md is for users.
+`reading.load` reads a declaration, `made.DeclaredRows` makes, writes and checks its rows. See docs/declared.md.
 """

@@ -21,7 +21,7 @@ from synthcredit.datasets.draws import Bools, EntityDraws, Floats, Ints, key_of
 from synthcredit.datasets.keyed import KeyedRows
 from synthcredit.datasets.schema import Column as SchemaColumn
 from synthcredit.datasets.schema import Dtype, Kind, storage_name
-from synthcredit.declared.consistency import PARENT, drawn_evenly, formula_decimals, states
+from synthcredit.declared.consistency import PARENT
 from synthcredit.declared.distributions import Distribution, Uniform, cut, poisson_shares
 from synthcredit.declared.model import (
     Between,
@@ -41,6 +41,7 @@ from synthcredit.declared.model import (
 )
 from synthcredit.declared.permutation import permuted
 from synthcredit.declared.plan import Place, Plan, shapes
+from synthcredit.declared.reach import drawn_evenly, formula_decimals, states
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +308,7 @@ class Block:
         assert isinstance(column, TextColumn | IntegerColumn)  # noqa: S101 - by the caller's test
         if column.categories is not None:
             return _chosen(draws.uniform(place.column), np.array(list(column.categories.values())))
-        assert column.given is not None and not isinstance(column.given, GivenDistributions)  # noqa: S101, PT018
+        assert column.given is not None and not isinstance(column.given, GivenDistributions)  # noqa: S101
         codes, names = self._given(place, column.given.column)
         every = self.plan.categories(place) or ()
         uniform = draws.uniform(place.column)
@@ -315,7 +316,7 @@ class Block:
         for code, name in enumerate(names):
             rows = np.flatnonzero(codes == code)
             own = column.given.categories[name]
-            at = np.array([every.index(one) for one in own])  # type: ignore[arg-type]
+            at = np.array([every.index(one) for one in own])
             found[rows] = at[_chosen(uniform[rows], np.array(list(own.values())))]
         return found
 
@@ -429,7 +430,7 @@ class Block:
             flags = fromnumpy.flags(values.astype(np.bool_))
             return flags if cells.valid is None else pc.if_else(pa.array(cells.valid), flags, None)
         if categories is not None and isinstance(column, TextColumn):
-            return fromnumpy.labels(values, categories, cells.valid)  # type: ignore[arg-type]
+            return fromnumpy.labels(values, categories, cells.valid)
         if categories is not None:
             return fromnumpy.whole(np.array(categories)[values], cells.valid)
         if isinstance(column, NumberColumn):
@@ -476,7 +477,7 @@ def _rounded(shape: Distribution, low: Ints, high: Ints, uniform: Floats, decima
     if isinstance(shape, Uniform):
         return _even(low, high, uniform)
     scale = 10.0**decimals
-    drawn = cut(shape, (low - 0.5) / scale, (high + 0.5) / scale, uniform)
+    drawn = cut(shape, np.asarray((low - 0.5) / scale), np.asarray((high + 0.5) / scale), uniform)
     return np.clip(np.rint(drawn * scale).astype(np.int64), low, high)
 
 

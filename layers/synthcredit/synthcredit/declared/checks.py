@@ -23,14 +23,12 @@ from synthcredit.datasets.arrow import arrow_schema
 from synthcredit.datasets.constraints import FormulaConstraint, NullsConstraint, OrderConstraint, UniqueConstraint
 from synthcredit.datasets.draws import Bools, Floats, Ints
 from synthcredit.datasets.keyed import mix
-from synthcredit.declared.consistency import drawn_evenly
 from synthcredit.declared.distributions import Distribution, Uniform
 from synthcredit.declared.model import (
     Between,
     BooleanColumn,
     ForeignKeyColumn,
     GivenDistributions,
-    GivenShares,
     InheritedColumn,
     IntegerColumn,
     KeyColumn,
@@ -42,6 +40,7 @@ from synthcredit.declared.model import (
     TimestampColumn,
 )
 from synthcredit.declared.plan import Place, Plan, Units, mean_children, shapes
+from synthcredit.declared.reach import drawn_evenly
 from synthcredit.evidence.model import About, Check
 
 MAX_ERRORS = 4.0
@@ -449,7 +448,7 @@ def _balance(family: Family, table: str, rule: RunningBalance, proof: Proof) -> 
     first = np.diff(parents, prepend=-2) != 0
     if isinstance(rule.start, str):
         place = _known(plan, table, rule.start)
-        start: Ints | int = family.units_from(table, place) * 10 ** (plan.decimals(balance) - plan.decimals(place))
+        start = family.units_from(table, place) * 10 ** (plan.decimals(balance) - plan.decimals(place))
     else:
         start = round(rule.start * 10 ** plan.decimals(balance))
     found = family.units(balance)

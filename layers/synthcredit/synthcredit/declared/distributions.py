@@ -1,7 +1,7 @@
 """Distributions by their distribution function and its inverse: so any of them can be cut to a range, row by row.
 
-A value between ``low`` and ``high`` is the inverse at ``F(low) + u (F(high) - F(low))`` with ``u`` uniform: the declared
-shape, cut off and nothing else (inverse transform sampling, Devroye 1986, II.2).
+A value between ``low`` and ``high`` is the inverse at ``F(low) + u (F(high) - F(low))`` with ``u`` uniform: the
+declared shape, cut off and nothing else (inverse transform sampling, Devroye 1986, II.2).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Ints = NDArray[np.int64]
 _ROUNDS = 6
 
 
-def permuted(numbers: Ints, size: int, keys: NDArray[np.uint64]) -> Ints:
+def permuted(numbers: Ints, size: int, keys: NDArray[np.uint64] | np.uint64) -> Ints:
     """Return where each number goes in a random permutation of 0 to ``size - 1``.
 
     A Feistel network over the next power of four, walked on until it ends inside (Black and Rogaway, "Ciphers with
@@ -24,13 +24,13 @@ def permuted(numbers: Ints, size: int, keys: NDArray[np.uint64]) -> Ints:
     size
         At most 2**53.
     keys
-        Shape (n,) or (): which permutation. Numbers with one key are of one permutation.
+        Shape (n,), or one for all: which permutation. Numbers with one key are of one permutation.
     """
     half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
-    found = _network(numbers.astype(np.uint64), keys, half)
-    keys = np.broadcast_to(keys, found.shape)
+    own = np.broadcast_to(keys, numbers.shape)
+    found = _network(numbers.astype(np.uint64), own, half)
     while (outside := np.flatnonzero(found >= np.uint64(size))).size:
-        found[outside] = _network(found[outside], keys[outside], half)
+        found[outside] = _network(found[outside], own[outside], half)
     return found.astype(np.int64)
 
 

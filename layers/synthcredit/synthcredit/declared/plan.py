@@ -17,8 +17,8 @@ from synthcredit.datasets.schema import Column as SchemaColumn
 from synthcredit.datasets.schema import DatasetSchema, Dtype, Kind, Relation, TableSchema, storage_name
 from synthcredit.declared.distributions import Distribution, Uniform, poisson_most
 from synthcredit.declared.model import (
-    Between,
     BelongsTo,
+    Between,
     BooleanColumn,
     Cardinality,
     Column,
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 
 class Units(NamedTuple):
-    """What a column of numbers, dates or moments can be, both ends included: units of the last decimal, days, seconds."""
+    """What a column of numbers, dates or moments can be, both ends included: last decimals, days or seconds."""
 
     low: int
     high: int

@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from synthcredit.declared.consistency import Fault, faults
-from synthcredit.declared.consistency import Path as Where
+from synthcredit.declared.consistency import faults
+from synthcredit.declared.faults import Fault
+from synthcredit.declared.faults import Path as Where
 from synthcredit.declared.model import TAG, Declaration
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, problems_from, raise_all
 
@@ -20,7 +21,7 @@ LARGEST_FILE = 5_000_000
 _Lines = Mapping[Where, int]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
     """YAML with true and false alone as truth values (`no` is a category of many a column), and 1e5 as a number."""
 
 
@@ -52,7 +53,7 @@ def load(path: Path) -> Declaration:
     # JSON is YAML but for tabs between its parts; inside its strings there are none.
     text = text.expandtabs(1) if path.suffix == ".json" else text
     try:
-        node = yaml.compose(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        node = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - as above
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -141,7 +142,7 @@ def _own_path(loc: Where, content: Any) -> Where:  # noqa: ANN401 - as above
         if part == "[key]" or str(part).startswith(TAG) or (not inside and part in kinds):
             continue
         path.append(part)
-        node = node[part] if inside and (isinstance(node, Mapping) or part < len(node)) else None  # type: ignore[index,operator]
+        node = node[part] if inside and (isinstance(node, Mapping) or part < len(node)) else None  # type: ignore[operator]
     return tuple(path)
 
 

@@ -40,7 +40,7 @@ from synthcredit.declared.model import (
     TextColumn,
 )
 from synthcredit.declared.permutation import permuted
-from synthcredit.declared.plan import Place, Plan, shapes
+from synthcredit.declared.plan import Place, Plan, missing_share, shapes
 from synthcredit.declared.reach import drawn_evenly, formula_decimals, states
 
 
@@ -204,7 +204,7 @@ class Block:
     def _present(self, place: Place) -> Bools | None:
         """Return where a column is not missing, by chance and by rules; None: everywhere."""
         column = self.plan.column(place)
-        share = getattr(column, "missing", 0.0)
+        share = missing_share(column)
         draws = self._draws(place)
         missing = draws.chance(f"{place.column}/missing", share) if share else np.zeros(len(draws.numbers), np.bool_)
         told = self.plan.nulls(place)

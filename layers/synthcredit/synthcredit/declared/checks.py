@@ -39,7 +39,7 @@ from synthcredit.declared.model import (
     TextColumn,
     TimestampColumn,
 )
-from synthcredit.declared.plan import Place, Plan, Units, mean_children, shapes
+from synthcredit.declared.plan import Place, Plan, Units, mean_children, missing_share, shapes
 from synthcredit.declared.reach import drawn_evenly
 from synthcredit.evidence.model import About, Check
 
@@ -321,27 +321,35 @@ def _keys(family: Family, table: str, proof: Proof) -> None:
         what = What(About.KEYS, "key_unique", own.key, f"{table}: different in every row")
         proof.unique.setdefault(what, []).append(hashes)
     for name, column in own.columns.items():
-        place = Place(table, name)
         if isinstance(column, ForeignKeyColumn):
-            what = What(About.KEYS, "foreign_key_known", name, f"{table}: a key of {column.of}")
-            held = family.hashes(place)[family.present(place)]
-            if column.of in plan.above(table):
-                known = family.above(table, column.of)
-                key = plan.tables[column.of].key or ""
-                same = _taken(family.hashes(Place(column.of, key)).view(np.int64), known)
-                proof.rule(what, (known < 0) | (same != family.hashes(place).view(np.int64)), len(known))
-            else:
-                proof.held.setdefault((what, column.of), []).append(held)
-        if isinstance(column, InheritedColumn) and (found := plan.resolve(table, column.of)) is not None:
-            what = What(About.KEYS, "as_above", name, f"{table}: as in {column.of}")
-            rows = family.above(table, found.table)
-            theirs = _taken(family.hashes(found).view(np.int64), rows)
-            known = family.present(found)[rows] if len(family.present(found)) else np.zeros(len(rows), np.bool_)
-            there = family.present(place)
-            bad = (known != there) | (there & (theirs != family.hashes(place).view(np.int64)))
-            proof.rule(what, bad, len(rows))
+            _foreign_key(family, Place(table, name), column, proof)
+        if isinstance(column, InheritedColumn):
+            _inherited(family, Place(table, name), column, proof)
     if plan.owner(table) is not None:
         _children(family, table, proof)
+
+
+def _foreign_key(family: Family, place: Place, column: ForeignKeyColumn, proof: Proof) -> None:
+    plan, table = family.plan, place.table
+    what = What(About.KEYS, "foreign_key_known", place.column, f"{table}: a key of {column.of}")
+    if column.of not in plan.above(table):
+        # The other table's keys are in other shards: they are compared at the end.
+        held = family.hashes(place)[family.present(place)]
+        proof.held.setdefault((what, column.of), []).append(np.unique(held))
+        return
+    known = family.above(table, column.of)
+    theirs = _taken(family.hashes(Place(column.of, plan.tables[column.of].key or "")).view(np.int64), known)
+    proof.rule(what, (known < 0) | (theirs != family.hashes(place).view(np.int64)), len(known))
+
+
+def _inherited(family: Family, place: Place, column: InheritedColumn, proof: Proof) -> None:
+    found = _known(family.plan, place.table, column.of)
+    rows = family.above(place.table, found.table)
+    theirs = _taken(family.hashes(found).view(np.int64), rows)
+    there, present = _taken(family.present(found).astype(np.int64), rows) > 0, family.present(place)
+    bad = (there != present) | (present & (theirs != family.hashes(place).view(np.int64)))
+    what = What(About.KEYS, "as_above", place.column, f"{place.table}: as in {column.of}")
+    proof.rule(what, bad, len(rows))
 
 
 def _children(family: Family, table: str, proof: Proof) -> None:
@@ -484,7 +492,7 @@ def _parameters(family: Family, table: str, proof: Proof) -> None:
         if isinstance(column, KeyColumn | InheritedColumn) or plan.computed(place) is not None:
             continue
         present = family.present(place)
-        share = getattr(column, "missing", 0.0)
+        share = missing_share(column)
         if share and not plan.nulls(place):
             what = What(About.PARAMETERS, "missing", name, f"{table}: share of rows in which it is missing")
             proof.mean(_share(what, share), ~present)

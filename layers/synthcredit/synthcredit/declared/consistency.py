@@ -31,6 +31,7 @@ from synthcredit.declared.plan import MOST_UNITS, Place, Plan, shapes
 
 PARENT = "{parent}"
 """In the format of a key: the key of the row above."""
+NOTHING_FILLS = "without a distribution of another kind it needs minimum and maximum"
 MOST_ROWS_A_PARENT = 1_000_000
 _COUNTER = re.compile(r"[^{}]*\{:(?:(?:0?\d{1,3})?d|0?(?:1[6-9]|[2-9]\d)x)\}[^{}]*")
 """Hexadecimal digits are sixteen or more: fewer are hashes that two rows may share."""
@@ -211,7 +212,7 @@ def _shapes(plan: Plan, place: Place, column: NumberColumn | IntegerColumn, path
             own = (*path, "given", "distributions", list(column.given.distributions)[at])
         if isinstance(shape, Uniform):
             if column.minimum is None or column.maximum is None:
-                yield Fault(own, "a uniform distribution needs the column's minimum and maximum", "Give both.")
+                yield Fault(own, NOTHING_FILLS, "Give both.")
         elif isinstance(shape, Poisson) and not isinstance(column, IntegerColumn):
             yield Fault(own, "it is a distribution of whole numbers", "Make the column an integer.")
         elif not _overlaps(shape, column, plan.decimals(place)):

@@ -110,12 +110,14 @@ class Plan:
         """Return the uppermost table above one, or itself."""
         return (table, *self.above(table))[-1]
 
+    def expected_rows(self, table: str) -> float:
+        """Return how many rows a table has, on average."""
+        means = [mean_children(owner.children) for one in (table, *self.above(table)) if (owner := self.owner(one))]
+        return self.rows[self.root(table)] * math.prod(means)
+
     def expected(self, root: str) -> float:
         """Return how many rows of all tables one row of an uppermost table has, on average."""
-        return math.fsum(
-            math.prod(mean_children(owner.children) for one in (name, *self.above(name)) if (owner := self.owner(one)))
-            for name in self.below(root)
-        )
+        return math.fsum(self.expected_rows(name) / self.rows[root] for name in self.below(root))
 
     def owner(self, table: str) -> BelongsTo | None:
         """Return whose children a table's rows are."""
@@ -193,7 +195,7 @@ class Plan:
         """Tell whether a column can be missing."""
         place = self.origin(place)
         column, rule = self.column(place), self.computed(place)
-        if self.nulls(place) or getattr(column, "missing", 0) > 0:
+        if self.nulls(place) or missing_share(column) > 0:
             return True
         return isinstance(rule, FormulaConstraint) and any(
             self.nullable(Place(place.table, name)) for name in rule.terms if name in self.tables[place.table].columns
@@ -429,6 +431,11 @@ def ends(shape: Distribution) -> tuple[float, float]:
         return -math.inf, math.inf
     low, high = shape.value(np.array([0.0, 1.0]))
     return float(low), float(high)
+
+
+def missing_share(column: object) -> float:
+    """Return the share of rows in which a column is missing by chance."""
+    return float(getattr(column, "missing", 0.0))
 
 
 def most_children(cardinality: Cardinality) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from synthcredit.declared.consistency import faults
+from synthcredit.declared.consistency import NOTHING_FILLS, faults
 from synthcredit.declared.faults import Fault
 from synthcredit.declared.faults import Path as Where
 from synthcredit.declared.model import TAG, Declaration
@@ -87,7 +87,8 @@ def parse(content: Any, place: str, lines: _Lines | None = None) -> Declaration:
     try:
         declaration = Declaration.model_validate(content)
     except ValidationError as error:
-        raise InvalidInputError([_problem(fault, place, lines or {}) for fault in _found(error, content)]) from None
+        wrong = [*_found(error, content), *_unfilled(content)]
+        raise InvalidInputError([_problem(fault, place, lines or {}) for fault in wrong]) from None
     raise_all(_problem(fault, place, lines or {}) for fault in faults(declaration))
     return declaration
 
@@ -130,6 +131,27 @@ def _found(error: ValidationError, content: Any) -> list[Fault]:  # noqa: ANN401
         Fault(_own_path(finding["loc"], content), problem.problem, problem.fix)
         for finding, problem in zip(findings, plain, strict=True)
     ]
+
+
+def _parts(content: Any) -> list[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401 - as above
+    """Return those parts of a mapping that are mappings."""
+    found = content.items() if isinstance(content, Mapping) else ()
+    return [(str(name), part) for name, part in found if isinstance(part, Mapping)]
+
+
+def _listed(content: Any) -> list[Any]:  # noqa: ANN401 - as above
+    return content if isinstance(content, list) else []
+
+
+def _unfilled(content: Any) -> Iterator[Fault]:  # noqa: ANN401 - as above
+    """Yield columns of numbers that nothing fills, which is judged later where nothing else is wrong."""
+    for name, table in _parts(content.get("tables")):
+        filled = {rule.get("column") for rule in _listed(table.get("rules")) if isinstance(rule, Mapping)}
+        for column, own in _parts(table.get("columns")):
+            said = [own.get(part) is not None for part in ("categories", "given", "distribution")]
+            bounded = own.get("minimum") is not None and own.get("maximum") is not None
+            if own.get("type") in ("number", "integer") and column not in filled and not bounded and not any(said):
+                yield Fault(("tables", name, "columns", column), NOTHING_FILLS, "Give both.")
 
 
 def _own_path(loc: Where, content: Any) -> Where:  # noqa: ANN401 - as above

@@ -18,7 +18,7 @@ from synthcredit.declared.model import (
     TextColumn,
     Timed,
 )
-from synthcredit.declared.plan import MOST_UNITS, Place, Plan
+from synthcredit.declared.plan import MOST_UNITS, Place, Plan, missing_share
 from synthcredit.declared.reach import decimals_of, drawn_evenly, formula_decimals, numeric, span, states
 
 PERSONS: Mapping[Pii, int] = {
@@ -83,7 +83,7 @@ def _nulls(plan: Plan, table: str, rule: NullsConstraint, path: Path) -> Iterato
         yield Fault((*path, "column"), f"'{rule.column}' is fixed by a table above", "Declare it there.")
     elif plan.computed(place) is not None:
         yield Fault((*path, "column"), f"'{rule.column}' is computed", "Declare where its terms are missing.")
-    elif rule.only and getattr(column, "missing", 0.0):
+    elif rule.only and missing_share(column):
         problem = f"'{rule.column}' is missing by chance too, and by this rule only where it says so"
         yield Fault(path, problem, "Set only to false, or remove missing.")
 
@@ -284,9 +284,8 @@ def _unique(plan: Plan, table: str, rule: UniqueConstraint, path: Path) -> Itera
     if any(isinstance(plan.tables[table].columns[name], KeyColumn) for name in rule.columns):
         return
     if len(rule.columns) > 2 or (len(rule.columns) == 2 and not _holds_owner(plan, table, rule.columns[0])):
-        yield Fault(
-            path, "only a column alone, or the key of the table above and a column", "Name those, in that order."
-        )
+        problem = "it is neither a column alone, nor the key of the table above and a column"
+        yield Fault(path, problem, "Name those, in that order.")
         return
     needed = plan.numbers(table) if len(rule.columns) == 1 else plan.most(table)
     place = Place(table, rule.columns[-1])

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from tests.unit.declared.conftest import BANK, rows_of, tables_of
 
 from synthcredit.declared.checks import check_tables
 from synthcredit.declared.made import DeclaredRows
-from tests.unit.declared.conftest import BANK, rows_of, tables_of
 
 
 @pytest.fixture(scope="module")

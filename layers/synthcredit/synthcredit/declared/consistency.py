@@ -55,9 +55,10 @@ def faults(declaration: Declaration) -> list[Fault]:
     found += [] if found else rulefaults.circles(plan)
     if not found:
         for table in declaration.tables:
-            found += [*rulefaults.contradicted(plan, table), *rulefaults.from_above(plan, table)]
+            found += rulefaults.contradicted(plan, table)
     if not found:
         for table in declaration.tables:
+            found += [*rulefaults.from_above(plan, table), *rulefaults.beyond(plan, table)]
             found += [*rulefaults.too_long(plan, table), *rulefaults.uniques(plan, table)]
     return found
 

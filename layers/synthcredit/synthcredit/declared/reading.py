@@ -22,11 +22,16 @@ _Lines = Mapping[Where, int]
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
-    """YAML with true and false alone as truth values (`no` is a category of many a column), and 1e5 as a number."""
+    """YAML as JSON means it.
+
+    True and false alone are truth values (`no` is a category of many a column), 1e5 is a number, and a date is text
+    until a column makes it one.
+    """
 
 
+_OTHERWISE = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "timestamp")}
 _Loader.yaml_implicit_resolvers = {
-    letter: [(tag, regexp) for tag, regexp in known if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    letter: [(tag, regexp) for tag, regexp in known if tag not in _OTHERWISE]
     for letter, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -52,18 +57,16 @@ def load(path: Path) -> Declaration:
     text = _read(path)
     # JSON is YAML but for tabs between its parts; inside its strings there are none.
     text = text.expandtabs(1) if path.suffix == ".json" else text
+    lines: dict[Where, int] = {}
+    wrong: list[Fault] = []
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - as above
+        _gather(yaml.compose(text, Loader=_Loader), (), lines, wrong, set())
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
         raise InvalidInputError(Problem(str(path), f"it is no YAML or JSON{place}", "Correct the file.")) from None
-    lines: dict[Where, int] = {}
-    repeated: list[Fault] = []
-    _gather(node, (), lines, repeated)
-    if repeated:
-        raise InvalidInputError([_problem(fault, str(path), lines) for fault in repeated])
+    raise_all(_problem(fault, str(path), lines) for fault in wrong)
     return parse(content, str(path), lines)
 
 
@@ -105,23 +108,30 @@ def _read(path: Path) -> str:
         raise InvalidInputError(Problem(str(path), "it cannot be read as text", "Check the file.")) from None
 
 
-def _gather(node: yaml.Node | None, path: Where, lines: dict[Where, int], repeated: list[Fault]) -> None:
+def _gather(node: yaml.Node | None, path: Where, lines: dict[Where, int], wrong: list[Fault], seen: set[int]) -> None:
     """Note the line of every part, and what stands twice in one mapping, which YAML would pass over."""
     if node is None:
         return
     lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            own = (*path, str(key.value))
-            if own in seen:
-                repeated.append(Fault(own, f"it stands twice, again in line {key.start_mark.line + 1}", "Keep one."))
-            seen.add(own)
-            lines[own] = key.start_mark.line + 1
-            _gather(value, own, lines, repeated)
-    elif isinstance(node, yaml.SequenceNode):
+    if isinstance(node, yaml.ScalarNode):
+        return
+    if id(node) in seen:
+        # A few aliases of aliases would be more than any memory holds.
+        wrong.append(Fault(path, "it is an alias of another part", "Write it out."))
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
-            _gather(value, (*path, at), lines, repeated)
+            _gather(value, (*path, at), lines, wrong, seen)
+        return
+    names = set()
+    for key, value in node.value:
+        own = (*path, str(key.value))
+        if own in names:
+            wrong.append(Fault(own, f"it stands twice, again in line {key.start_mark.line + 1}", "Keep one."))
+        names.add(own)
+        lines[own] = key.start_mark.line + 1
+        _gather(value, own, lines, wrong, seen)
 
 
 def _found(error: ValidationError, content: Any) -> list[Fault]:  # noqa: ANN401 - whatever the file says

@@ -91,6 +91,7 @@ def _nulls(plan: Plan, table: str, rule: NullsConstraint, path: Path) -> Iterato
 def _balance(plan: Plan, table: str, rule: RunningBalance, path: Path) -> Iterator[Fault]:
     if plan.owner(table) is None:
         yield Fault(path, f"'{table}' belongs to no table: nobody has the balance", "Give it belongs_to.")
+        return
     wrong = [*_own(plan, table, (rule.column, rule.amount, rule.order_by, *(rule.minus or ())), path)]
     yield from wrong
     if wrong:
@@ -218,6 +219,10 @@ def contradicted(plan: Plan, table: str) -> Iterator[Fault]:
         if parts:
             parts[0] = places[int(parts[0])]
         yield Fault(("tables", table, "rules", *parts), problem.problem, problem.fix)
+
+
+def beyond(plan: Plan, table: str) -> Iterator[Fault]:
+    """Yield sums that can leave the range of their column."""
     for name in plan.tables[table].columns:
         place = Place(table, name)
         rule = plan.computed(place)

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 from synthcredit.cli import app
 
 ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "declared.md"
 EXAMPLE = ROOT / "data" / "examples" / "accounts.yaml"
 
 
 def test_the_example_is_made_as_the_page_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of the first part of docs/declared.md, with the output that stands there."""
-    page = (ROOT / "docs" / "declared.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     shown = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
     assert len(shown) >= 2
     (tmp_path / "data").symlink_to(ROOT / "data")
@@ -32,7 +33,9 @@ def test_the_example_is_made_as_the_page_shows_it(tmp_path: Path, monkeypatch: p
             wanted = re.sub(r"[\d.,]+ s \([\d.,]+ rows/s\)", "X", line)
             assert wanted in re.sub(r"[\d.,]+ s \([\d.,]+ rows/s\)", "X", done.output), done.output
     table = pq.read_table(tmp_path / "accounts" / "transactions")
-    wanted_columns = "customer_id transaction_date transaction_amount transaction_type transaction_category account_balance"
+    wanted_columns = (
+        "customer_id transaction_date transaction_amount transaction_type transaction_category account_balance"
+    )
     assert set(wanted_columns.split()) < set(table.column_names)
 
 
@@ -48,7 +51,9 @@ def test_rows_are_made_and_told(tmp_path: Path) -> None:
 
 
 def test_check_only_checks(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["declared", str(EXAMPLE), "-n", "500", "--check", "--out", str(tmp_path / "x"), "--json"])
+    done = CliRunner().invoke(
+        app, ["declared", str(EXAMPLE), "-n", "500", "--check", "--out", str(tmp_path / "x"), "--json"]
+    )
     assert done.exit_code == 0, done.output
     assert json.loads(done.output) == {
         "declaration": "accounts",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.declared.conftest import rows_of, tables_of
 
 from synthcredit.datasets.constraints import FormulaConstraint, NullsConstraint, OrderConstraint
 from synthcredit.datasets.detect import detect_schema
@@ -14,7 +15,6 @@ from synthcredit.datasets.schema import Column, Dtype, Kind, Pii, TableSchema
 from synthcredit.declared import draft
 from synthcredit.declared.reading import load, parse
 from synthcredit.errors import InvalidInputError
-from tests.unit.declared.conftest import rows_of, tables_of
 
 DATA = Path(__file__).parents[3] / "data" / "german_credit.csv"
 
@@ -36,7 +36,7 @@ SCHEMA = TableSchema(
         _column("fee", Kind.CONTINUOUS, Dtype.DOUBLE, minimum=11.11, maximum=22.22),
         _column("months", Kind.INTEGER, Dtype.INT64, minimum=13, maximum=71),
         _column("opened", Kind.DATETIME, Dtype.DATE, minimum=1_234_569_600.0, maximum=1_300_060_800.0),
-        _column("closed", Kind.DATETIME, Dtype.TIMESTAMP, minimum=1_300_060_801.0, maximum=1_400_000_000.0, nullable=True),
+        _column("closed", Kind.DATETIME, Dtype.TIMESTAMP, minimum=1_300_060_801.0, maximum=1.4e9, nullable=True),
         _column("remark", Kind.TEXT, Dtype.STRING),
     ),
     primary_key="loan_id",

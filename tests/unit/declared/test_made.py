@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.declared.conftest import BANK, rows_of
 
 from synthcredit.datasets.schema import DatasetSchema, Kind, Pii
 from synthcredit.datasets.shards import RuleBased
 from synthcredit.declared.made import DeclaredRows
 from synthcredit.errors import StorageError
 from synthcredit.stores.dataset import read_folder
-from tests.unit.declared.conftest import BANK, rows_of
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_a_shard_alone_is_the_same_bytes(tmp_path: Path, small_blocks: DeclaredR
     assert alone.rows["bookings"] == pq.read_metadata(tmp_path / "alone" / "bookings" / "part-00002.parquet").num_rows
     assert written.rows["customers"] == 400
     assert written.rows["branches"] == 7
-    files = [path for path in (tmp_path / "all").rglob("*.parquet")]
+    files = (tmp_path / "all").rglob("*.parquet")
     assert written.size == sum(path.stat().st_size for path in files)
     assert all(check.passed for check in made.checks(tmp_path / "all"))
 

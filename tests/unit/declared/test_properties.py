@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from tests.unit.declared.conftest import tables_of
+from tests.unit.declared.conftest import BANK, tables_of
 
 from synthcredit.datasets import fromnumpy
 from synthcredit.declared.checks import check_tables
@@ -172,3 +173,48 @@ def _same_with_one_row_less(content: dict[str, Any], seed: int, tables: dict[str
     for name, table in tables.items():
         part = fromnumpy.plain(fewer.table(name))
         assert table.slice(0, part.num_rows).equals(part)
+
+
+_JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["customers", "accounts.opening", "bookings", "booked", "segment", "{:d}", "{uuid}", "2020-01-01"]),
+    st.lists(st.sampled_from(["net", "joined", 3, None]), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["kind", "type", "column", "retail"]), st.sampled_from(["fixed", 1, []]), max_size=2
+    ),
+)
+
+
+def _places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    return [path, *(place for name, part in parts for place in _places(part, (*path, name)))]
+
+
+_PLACES = _places(BANK)[1:]
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(_PLACES), _JUNK), min_size=1, max_size=3))
+def test_whatever_is_written_it_is_made_or_refused_with_places(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    """Nothing that a file can say ends in any other way: the platform takes declarations from requests."""
+    content = copy.deepcopy(BANK)
+    for path, junk in changes:
+        place: Any = content
+        try:
+            for part in path[:-1]:
+                place = place[part]
+            place[path[-1]] = junk
+        except (KeyError, IndexError, TypeError):
+            continue
+    try:
+        made = declared_rows(parse(content, "bank"), 0)
+    except InvalidInputError as error:
+        assert all(problem.field.startswith("bank") and problem.fix for problem in error.problems)
+        return
+    if sum(made.plan.expected_rows(name) for name in made.plan.tables) < 20_000:
+        found = check_tables(made.plan, tables_of(made))
+        assert [check for check in found if not check.passed and check.about is not About.PARAMETERS] == []

@@ -340,13 +340,8 @@ class Block:
         units, decimals = self.plan.units(place), self.plan.decimals(place)
         assert units is not None  # noqa: S101 - looked for by consistency
         uniform = self._draws(place).uniform(place.column)
-        low = np.full(len(uniform), units.low)
-        high = np.full(len(uniform), units.high)
-        for before, strict in self.plan.before(place):
-            cells = self.seen_from(place.table, before)
-            at = _rescaled_up(cells.numbers, self.plan.grain(before), self.plan.grain(place), strict=strict)
-            least = np.maximum(low, at)
-            low = least if cells.valid is None or before.table == place.table else np.where(cells.valid, least, low)
+        high = np.array(units.high)
+        low = self._least(place, units.low)
         column = self.plan.column(place)
         if not isinstance(column, NumberColumn | IntegerColumn):
             return _even(low, high, uniform)
@@ -357,8 +352,19 @@ class Block:
         for code, name in enumerate(names):
             rows = np.flatnonzero(codes == code)
             shape = column.given.distributions[name]
-            found[rows] = _rounded(shape, low[rows], high[rows], uniform[rows], decimals)
+            found[rows] = _rounded(shape, low[rows] if low.ndim else low, high, uniform[rows], decimals)
         return found
+
+    def _least(self, place: Place, low: int) -> Ints:
+        """Return the least that a column can be, given the columns that it does not come before; () or (n,)."""
+        least = np.array(low)
+        for before, strict in self.plan.before(place):
+            cells = self.seen_from(place.table, before)
+            at = _rescaled_up(cells.numbers, self.plan.grain(before), self.plan.grain(place), strict=strict)
+            if cells.valid is not None and before.table != place.table:
+                at = np.where(cells.valid, at, low)
+            least = np.maximum(least, at)
+        return least
 
     # Computed
 

@@ -188,7 +188,11 @@ class Family:
     tables: Mapping[str, pa.Table]
 
     @cached_property
-    def _kept(self) -> dict[object, NDArray[np.generic]]:
+    def _known_hashes(self) -> dict[Place, Hashes]:
+        return {}
+
+    @cached_property
+    def _known_rows(self) -> dict[tuple[str, str], Ints]:
         return {}
 
     def array(self, place: Place) -> pa.Array:
@@ -219,10 +223,17 @@ class Family:
 
     def hashes(self, place: Place) -> Hashes:
         """Return a number for each value; equal ones have equal numbers, others but for once in 2^64 pairs."""
-        return _hashes(self.array(place))
+        if place not in self._known_hashes:
+            self._known_hashes[place] = _hashes(self.array(place))
+        return self._known_hashes[place]
 
     def above(self, table: str, other: str) -> Ints:
         """Return where in a table above each row's own row is; -1 where it is not there."""
+        if (table, other) not in self._known_rows:
+            self._known_rows[table, other] = self._find_above(table, other)
+        return self._known_rows[table, other]
+
+    def _find_above(self, table: str, other: str) -> Ints:
         owner = self.plan.owner(table)
         assert owner is not None  # noqa: S101 - the other table is above this one
         held = next(
@@ -266,21 +277,30 @@ def _position(known: Hashes, wanted: Hashes) -> Ints:
 
 
 def _hashes(array: pa.Array) -> Hashes:
+    if not len(array):
+        return np.empty(0, np.uint64)
     if not pa.types.is_string(array.type):
         if pa.types.is_floating(array.type):
             return mix(np.ascontiguousarray(array.to_numpy(zero_copy_only=False) + 0.0).view(np.uint64))
         whole = array.cast(pa.int32()) if pa.types.is_date32(array.type) else array
         return mix(pc.fill_null(whole.cast(pa.int64()), -(2**62)).to_numpy().astype(np.uint64))
-    different = array.dictionary_encode()
-    words = np.array([(one or "").encode() for one in different.dictionary.to_pylist()] or [b""], dtype=np.bytes_)
-    width = -(-max(words.itemsize, 1) // 8) * 8
-    parts = words.astype(f"S{width}").view(np.uint8).reshape(len(words), width).view(np.uint64)
-    found = np.zeros(len(words), np.uint64)
-    for at in range(parts.shape[1]):
-        # Zeros that only fill up change nothing, so that words of one length or another compare alike.
-        found = np.where(parts[:, at] == 0, found, mix(found ^ parts[:, at]))
-    codes = np.asarray(pc.fill_null(different.indices, 0).to_numpy(zero_copy_only=False), np.int64)
-    return found[codes]
+    return _text_hashes(array)
+
+
+def _text_hashes(array: pa.Array) -> Hashes:
+    """Hash text eight bytes at a time, over all rows at once; what is missing is as empty text."""
+    _, offsets_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    data = np.frombuffer(data_buffer or b"\0", np.uint8)
+    starts, lengths = offsets[:-1], np.diff(offsets)
+    found = mix(lengths.astype(np.uint64))
+    for first in range(0, int(lengths.max(initial=0)), 8):
+        word = np.zeros(len(array), np.uint64)
+        for at in range(first, first + 8):
+            byte = data[np.minimum(starts + at, len(data) - 1)]
+            word |= np.where(at < lengths, byte, 0).astype(np.uint64) << np.uint64(8 * (at - first))
+        found = np.where(first < lengths, mix(found ^ word), found)
+    return found
 
 
 # Values and ranges

@@ -111,9 +111,7 @@ GivenOfIntegers = Annotated[
     Annotated[GivenWholes, Tag(f"{TAG}categories")] | Annotated[GivenDistributions, Tag(f"{TAG}distributions")],
     Discriminator(_which),
 ]
-Missing = Annotated[
-    float, Field(ge=0, lt=1, description="Share of rows in which it is missing, by chance; rules can add others.")
-]
+Missing = Annotated[float, Field(ge=0, lt=1, description="Share of rows in which it is missing, by chance.")]
 
 
 class KeyColumn(_Section):

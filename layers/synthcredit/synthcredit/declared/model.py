@@ -28,6 +28,8 @@ def _equal_shares(given: Any) -> Any:  # noqa: ANN401 - whatever the file says; 
     """Read a list of categories as equally frequent ones."""
     if not isinstance(given, list | tuple):
         return given
+    if not all(isinstance(one, str | int) for one in given):
+        raise ValueError("it lists something that is no category")
     if len({str(one) for one in given}) < len(given):
         raise ValueError("a category stands in it twice")
     return {one: 1 / len(given) for one in given}

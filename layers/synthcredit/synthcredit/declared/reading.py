@@ -156,7 +156,7 @@ def _listed(content: Any) -> list[Any]:  # noqa: ANN401 - as above
 def _unfilled(content: Any) -> Iterator[Fault]:  # noqa: ANN401 - as above
     """Yield columns of numbers that nothing fills, which is judged later where nothing else is wrong."""
     for name, table in _parts(content.get("tables")):
-        filled = {rule.get("column") for rule in _listed(table.get("rules")) if isinstance(rule, Mapping)}
+        filled = {str(rule.get("column")) for rule in _listed(table.get("rules")) if isinstance(rule, Mapping)}
         for column, own in _parts(table.get("columns")):
             said = [own.get(part) is not None for part in ("categories", "given", "distribution")]
             bounded = own.get("minimum") is not None and own.get("maximum") is not None
@@ -170,12 +170,18 @@ def _own_path(loc: Where, content: Any) -> Where:  # noqa: ANN401 - as above
     node = content
     for part in loc:
         kinds = (node.get("type"), node.get("kind")) if isinstance(node, Mapping) else ()
-        inside = part in node if isinstance(node, Mapping) else isinstance(node, list) and isinstance(part, int)
+        inside = _inside(node, part)
         if part == "[key]" or str(part).startswith(TAG) or (not inside and part in kinds):
             continue
         path.append(part)
-        node = node[part] if inside and (isinstance(node, Mapping) or part < len(node)) else None  # type: ignore[operator]
+        node = node[part] if inside else None
     return tuple(path)
+
+
+def _inside(node: Any, part: str | int) -> bool:  # noqa: ANN401 - as above
+    if isinstance(node, Mapping):
+        return part in node
+    return isinstance(node, list) and isinstance(part, int) and 0 <= part < len(node)
 
 
 def _problem(fault: Fault, place: str, lines: _Lines) -> Problem:

@@ -18,12 +18,33 @@ def test_a_book_is_written_and_told(tmp_path: Path) -> None:
     assert json.loads(told.output[told.output.index("{") :])["rows"]["customers"] == 50
 
 
+def test_answer_keys_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
+    asked = ["--answers", "reject_inference", "--answers", "fairness", "--answers", "drift"]
+    done = CliRunner().invoke(app, ["portfolio", "-n", "60", "--out", str(tmp_path / "book"), *asked])
+    assert done.exit_code == 0, done.output
+    made = {path.name for path in (tmp_path / "book").iterdir()}
+    assert {"reject_inference_mar", "reject_inference_mnar", "fairness_pairs", "drift_key"} <= made
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     done = CliRunner().invoke(
         app,
-        ["portfolio", "-n", "0", "--scenario", "none", "--seed", "-1", "--out", str(tmp_path), "--json"],
+        [
+            "portfolio",
+            "-n",
+            "0",
+            "--scenario",
+            "none",
+            "--seed",
+            "-1",
+            "--out",
+            str(tmp_path),
+            "--answers",
+            "truth",
+            "--json",
+        ],
     )
     assert done.exit_code == 2
     fields = {problem["field"] for problem in json.loads(done.output)["problems"]}
-    assert fields == {"volumes.customers", "scenario none", "--seed", f"--out {tmp_path}"}
+    assert fields == {"volumes.customers", "scenario none", "answers", "--seed", f"--out {tmp_path}"}

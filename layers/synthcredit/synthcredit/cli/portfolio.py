@@ -23,6 +23,14 @@ ScenarioName = Annotated[
     typer.Option("--scenario", help="baseline, downturn, rapid_growth, thin_file, or a YAML file of your own."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="A folder, empty or new: one folder a table in it.")]
+Answers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answers",
+        help="Answer keys to make as well, with the scenario's parameters: reject_inference, drift or fairness. "
+        "Repeatable.",
+    ),
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all processors.")]
 
 
@@ -35,6 +43,7 @@ def portfolio(
     applications: Annotated[int, typer.Option("--applications", help="Loan applications a customer.")] = 2,
     history: Annotated[int, typer.Option("--history", help="Credit history entries a customer.")] = 10,
     market_points: Annotated[int, typer.Option("--market-points", help="Rows of market data in all.")] = 100,
+    answers: Answers = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +62,7 @@ def portfolio(
             "history": history,
             "market_points": market_points,
         }
-        written = _write(wanted, scenario, out_path, seed, workers or os.cpu_count() or 1)
+        written = _write(wanted, scenario, answers or [], out_path, seed, workers or os.cpu_count() or 1)
         seconds = time.perf_counter() - start
         if as_json:
             console.print_json({"out": str(out_path), "rows": written.rows, "bytes": written.size, "seconds": seconds})
@@ -61,12 +70,12 @@ def portfolio(
             _print(written, out_path, seconds)
 
 
-def _write(wanted: dict[str, int], scenario: str, out: Path, seed: int, workers: int) -> Written:
+def _write(wanted: dict[str, int], scenario: str, answers: list[str], out: Path, seed: int, workers: int) -> Written:
     from pydantic import ValidationError
 
     from synthcredit.errors import from_validation, raise_all
     from synthcredit.portfolio.book import Volumes
-    from synthcredit.portfolio.scenario import load
+    from synthcredit.portfolio.scenario import ANSWERS, load, unknown_answers, with_answers
     from synthcredit.portfolio.write import write
 
     problems: list[Problem] = []
@@ -74,8 +83,9 @@ def _write(wanted: dict[str, int], scenario: str, out: Path, seed: int, workers:
         volumes = Volumes.model_validate(wanted)
     except ValidationError as error:
         problems += from_validation(error, "volumes").problems
+    problems += unknown_answers(answers)
     try:
-        parameters = load(scenario)
+        parameters = with_answers(load(scenario), [name for name in answers if name in ANSWERS])
     except InvalidInputError as error:
         problems += error.problems
     if seed < 0:

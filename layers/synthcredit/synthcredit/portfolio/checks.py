@@ -15,21 +15,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from synthcredit.evidence.model import About, Check
-from synthcredit.portfolio import hazards, places
+from synthcredit.portfolio import drift, hazards, places, reject_inference
 from synthcredit.portfolio.customers import YEAR
 from synthcredit.portfolio.draws import Bools, Floats, Ints
-from synthcredit.portfolio.macro import Calendar, macro_path
+from synthcredit.portfolio.macro import Calendar, day_of, macro_path
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import table as named
+from synthcredit.portfolio.tables import tables_of
 
 MAX_ERRORS = 4.0
 """Standard errors that chance may put between a parameter and what is found: once in 16,000 checks."""
 GINI_RANGE = (0.45, 0.70)
-"""Gini of application scores over all applicants: .45 to .70 is what published scorecards reach (Thomas, Edelman, Crook
-2002; Lessmann et al. 2015)."""
+"""Gini of application scores over all applicants: what the field names for scorecards. A logistic regression reaches
+.57 on German credit and .52 on the Taiwanese card clients of the UCI repository."""
 CURE_RANGE = (0.15, 0.50)
-"""Share of defaults that are cured: 20 to 45 % of retail loans (EBA benchmarking), with room for small books."""
+"""Share of defaults that are cured: three in ten of mortgages 60 days past due (Adelino, Gerardi, Willen, NBER 15159,
+2009), with room for other products and small books."""
 _FEWEST_BAD = 100
 _BAND_POINTS = 50
 _FEWEST_IN_BAND = 200
@@ -62,6 +64,11 @@ class Book:
     scenario: Scenario
     seed: int
 
+    @property
+    def made(self) -> list[Table]:
+        """The tables that the scenario asks for, parents first."""
+        return list(tables_of(self.scenario))
+
     @cached_property
     def calendar(self) -> Calendar:
         """The months of the window."""
@@ -89,8 +96,8 @@ class Book:
 
     def of_parent(self, table: str, column: str) -> Ints:
         """Return where each row's parent stands in its table; -1 where it does not."""
-        parent = next(one for one in TABLES if one.name == table).parents[column]
-        key = next(one for one in TABLES if one.name == parent).key
+        parent = named(table).parents[column]
+        key = named(parent).key
         found = pc.index_in(
             self.text(table, column).combine_chunks(), value_set=self.text(parent, key).combine_chunks()
         )
@@ -124,7 +131,7 @@ def _figure(about: About, name: str, passed: bool, says: str) -> Check:
 
 def keys(book: Book) -> Iterator[Check]:
     """Check that keys are unique and never missing, and that every child has its parent."""
-    for table in TABLES:
+    for table in book.made:
         rows = book.tables[table.name].num_rows
         key = book.text(table.name, table.key)
         yield _check(About.KEYS, "key_never_missing", table.key, key.null_count, rows, f"{table.name}: never missing")
@@ -304,7 +311,7 @@ def _disordered(book: Book) -> Bools:
 
 def plausibility(book: Book) -> Iterator[Check]:
     """Check ranges and categories, and that the book as a whole looks like a lender's."""
-    for table in TABLES:
+    for table in book.made:
         yield from _ranges(book, table)
     yield from _default_rules(book)
     yield from _behaviour(book)
@@ -324,7 +331,7 @@ def _ranges(book: Book, table: Table) -> Iterator[Check]:
         if text is not None and one.length is not None:
             bad += int(pc.sum(pc.greater(pc.utf8_length(text), one.length)).as_py() or 0)
         if text is not None and one.categories:
-            bad += int(pc.sum(pc.invert(pc.is_in(text, pa.array(one.categories)))).as_py() or 0)
+            bad += int(pc.sum(pc.invert(pc.is_in(text.drop_null(), pa.array(one.categories)))).as_py() or 0)
         says = f"{table.name}: within the declared range, length and categories, missing only where it may be"
         yield _check(About.PLAUSIBILITY, "declared_values", one.name, bad, data.num_rows, says)
 
@@ -370,7 +377,7 @@ def _behaviour(book: Book) -> Iterator[Check]:
     error = 0.6 / np.sqrt(bad.sum())
     yield _figure(
         About.PLAUSIBILITY, "gini_of_scores", GINI_RANGE[0] - error <= found <= GINI_RANGE[1] + error,
-        f"Gini of application scores over all applicants {found:.2f}; published: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
+        f"Gini of application scores over all applicants {found:.2f}; usual: {GINI_RANGE[0]} to {GINI_RANGE[1]}",
     )  # fmt: skip
     band = (score - 300) // _BAND_POINTS
     counts, bads = np.bincount(band), np.bincount(band, weights=bad)
@@ -390,6 +397,12 @@ def parameters(book: Book) -> Iterator[Check]:
     yield from _moves_found(book)
     yield from _incomes_found(book)
     yield from _cures_found(book)
+    if book.scenario.answers.reject_inference.wanted:
+        yield from _overrides_found(book)
+    if book.scenario.answers.fairness.wanted:
+        yield from _disparity_found(book)
+    if book.scenario.moves:
+        yield from _drifts_found(book)
 
 
 def _agrees(name: str, says: str, found: float, expected: float, error: float) -> Check:
@@ -451,6 +464,9 @@ def _incomes_found(book: Book) -> Iterator[Check]:
     by_age = np.interp((joined - born) / YEAR, population.income_ages, population.income_by_age)
     by_region = np.array([region[pair] for pair in zip(cities, states, strict=True)]) ** population.region_strength
     log_income = np.log(book.tables["customers"]["annual_income"].to_numpy() / (by_age * by_region))
+    for move in book.tables["drift_key"].to_pylist() if book.scenario.moves else ():
+        if move["column_name"] == "annual_income":
+            log_income -= np.where(joined >= day_of(move["since_date"]), move["shift"], 0.0)
     for job in population.jobs:
         rows = jobs == job.name
         if np.count_nonzero(rows) >= _FEWEST_BAD:
@@ -479,5 +495,57 @@ def _cures_found(book: Book) -> Iterator[Check]:
     error = float(np.sqrt(declared * (1 - declared) / waited.sum()))
     yield _agrees("cure", "share of defaults that are cured", share, declared, error)
     passed = CURE_RANGE[0] <= share <= CURE_RANGE[1]
-    says = f"share of defaults that are cured {share:.2f}; published: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
+    says = f"share of defaults that are cured {share:.2f}; usual: {CURE_RANGE[0]} to {CURE_RANGE[1]}"
     yield _figure(About.PLAUSIBILITY, "cures", passed, says)
+
+
+def _shares_found(name: str, says: str, found: Bools, declared: Floats | float) -> Check:
+    """Compare a share of rows with the probability of each."""
+    each = np.broadcast_to(declared, found.shape)
+    error = float(np.sqrt((each * (1 - each)).sum()) / len(found))
+    return _agrees(name, says, float(found.mean()), float(each.mean()), error)
+
+
+def _overrides_found(book: Book) -> Iterator[Check]:
+    """Compare how many the score and the override turned down with what the scenario says of these very applicants."""
+    rules, name = book.scenario.answers.reject_inference, "reject_inference_key"
+    reason, outcome = (
+        np.asarray(book.text(name, column).to_numpy().astype(str)) for column in ("rejected_by_mnar", "outcome")
+    )
+    score = book.tables["reject_inference_mar"]["credit_score"].to_numpy()
+    if not len(reason):
+        return
+    chance = reject_inference.accept_chance(rules, score)
+    yield _shares_found("reject_by_score", "share that the score accepts", reason != "score", chance)
+    for which in reject_inference.OUTCOMES:
+        rows = (reason != "score") & (outcome == which)
+        if np.count_nonzero(rows) >= _FEWEST_BAD:
+            declared = reject_inference.override_share(rules, (outcome == "bad")[rows])
+            says = f"share of the {which} that is overridden"
+            yield _shares_found("override", says, reason[rows] == "override", declared)
+
+
+def _disparity_found(book: Book) -> Iterator[Check]:
+    """Compare, among pairs that policy approves, how many second twins were rejected with the disparity."""
+    decision = np.asarray(book.text("fairness_pairs", "decision").to_numpy().astype(str)).reshape(-1, 2)
+    approved = decision[:, 0] == "approved"
+    if approved.any():
+        says = "share of approvals that the second group is refused"
+        refused = decision[approved, 1] == "rejected"
+        yield _shares_found("disparity", says, refused, book.scenario.answers.fairness.disparity)
+
+
+def _drifts_found(book: Book) -> Iterator[Check]:
+    """Compare each index that is found with the stated one; the shift, too, is from a sample."""
+    for move in book.scenario.moves:
+        table, column = move.column.split(".")
+        later = book.days(table, "created_at") >= day_of(move.since)
+        values = book.tables[table][column].to_numpy()
+        counts = int((~later).sum()), int(later.sum())
+        if min(counts) < _FEWEST_IN_BAND:
+            continue
+        sample = book.tables["customers"].num_rows / drift.COLUMNS[move.column].customers
+        error = drift.psi_error(move.psi, *counts) * float(np.sqrt(1 + sample))
+        chance = (drift.BINS - 1) * (1 / counts[0] + 1 / counts[1])
+        says = f"population stability index of {move.column}, less what chance makes of it"
+        yield _agrees("psi", says, drift.psi(values[~later], values[later]) - chance, move.psi, error)

@@ -19,7 +19,7 @@ from synthcredit.datasets.shards import Written as Written
 from synthcredit.portfolio.book import BLOCK_CUSTOMERS, Block, Volumes, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY, tables_of
 
 SHARD_BLOCKS = 4
 """Blocks of one part file. Part of what makes the files the same whoever writes them."""
@@ -32,7 +32,7 @@ def write(
     out: Path,
     *,
     workers: int = 1,
-    tables: Sequence[Table] = TABLES,
+    tables: Sequence[Table] | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write a whole portfolio to ``out/<table>/part-00000.parquet`` and on.
@@ -42,16 +42,20 @@ def write(
     workers
         Processes; they change no byte.
     tables
-        The tables that are wanted.
+        The tables that are wanted; None for all that the scenario has.
     progress
         Told the share that is done, and how many customers.
 
     Raises
     ------
+    InvalidInputError
+        A column cannot drift as far as the scenario states.
     StorageError
         The disk is full or read-only. Part files that are there are whole.
     """
-    names = tuple(table.name for table in tables)
+    # Before anything is written, for a drift that cannot be found is refused.
+    world_of(scenario, volumes, seed).shifts  # noqa: B018
+    names = tuple(table.name for table in (tables_of(scenario) if tables is None else tables))
 
     def told(done: int) -> None:
         if progress is not None:
@@ -77,7 +81,7 @@ def write_shard(
     StorageError
         The disk is full or read-only.
     """
-    wanted = [table for table in TABLES if table.name in names and (not table.once or shard == 0)]
+    wanted = [table for table in EVERY if table.name in names and (not table.once or shard == 0)]
     fill = partial(_write_blocks, scenario, volumes, seed, shard, wanted)
     return parts.write_parts([table.name for table in wanted], shard, out, fill)
 

@@ -100,8 +100,9 @@ class Proof:
         for what, (bad, rows) in self.broken.items():
             yield _check(what, int(bad), int(rows))
         for what, parts in self.unique.items():
-            every = np.concatenate(parts)
-            yield _check(what, len(every) - len(np.unique(every)), len(every))
+            # Sorted: where nearly all differ, that is several times as fast as np.unique.
+            every = np.sort(np.concatenate(parts))
+            yield _check(what, int(np.count_nonzero(every[1:] == every[:-1])), len(every))
         for (what, table), parts in self.held.items():
             every = np.concatenate(parts)
             known = np.concatenate(self.keys.get(table, [np.empty(0, np.uint64)]))
@@ -483,7 +484,7 @@ def _balance(family: Family, table: str, rule: RunningBalance, proof: Proof) -> 
     before = np.where(first, start, np.roll(found, 1))
     what = What(About.LEDGERS, "balance_carries", rule.column, f"{table}: the balance before plus the amount, exactly")
     proof.rule(what, found != before + change, len(found))
-    together = int(np.count_nonzero(first)) - len(np.unique(parents))
+    together = int(np.count_nonzero(first)) - int(np.count_nonzero(np.bincount(parents + 1)))
     what = What(About.LEDGERS, "ledger_is_together", None, f"{table}: a row of {owner.table} has its rows together")
     proof.rule(what, together, len(found))
     when = family.units(Place(table, rule.order_by))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
@@ -117,9 +118,19 @@ def test_another_seed_gives_other_rows(tables: dict[str, pa.Table]) -> None:
     assert not other["bookings"].equals(tables["bookings"])
 
 
-def test_tables_with_no_children_at_all(tables: dict[str, pa.Table]) -> None:
-    import copy
+def test_a_column_can_be_unique_in_more_than_one_way() -> None:
+    content = copy.deepcopy(BANK)
+    accounts = content["tables"]["accounts"]
+    accounts["columns"]["number"] = {"type": "integer", "minimum": 1, "maximum": 5000}
+    more = (["customer_id", "number"], ["number"], ["account_id", "product"])
+    accounts["rules"] += [{"kind": "unique", "columns": columns} for columns in more]
+    made = rows_of(content)
+    found = tables_of(made)
+    assert found["accounts"].to_pandas()["number"].is_unique
+    assert [check for check in check_tables(made.plan, found) if not check.passed] == []
 
+
+def test_tables_with_no_children_at_all(tables: dict[str, pa.Table]) -> None:
     content = copy.deepcopy(BANK)
     content["tables"]["accounts"]["belongs_to"]["children"] = {"kind": "fixed", "count": 0}
     found = tables_of(rows_of(content))

@@ -124,6 +124,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("filled twice", changed(C, "columns", "tax", "missing", to=0.5), f"{C}.columns.tax", "a rule computes it"),
     # Rules
+    ("a rule twice", _rule(C, {"kind": "unique", "columns": ["card"]}), f"{C}.rules.8", "again"),
     (
         "unknown columns",
         _rule(A, {"kind": "order", "columns": ["opening", "closing"]}),
@@ -262,6 +263,8 @@ def test_columns_that_need_each_other_are_told_with_their_way() -> None:
     content = changed(A, "rules", 1, to={"kind": "formula", "column": "x", "terms": {"y": 1}})
     content["tables"][A]["rules"].append({"kind": "formula", "column": "y", "terms": {"x": 1}})
     content["tables"][A]["columns"] |= {"x": {"type": "number"}, "y": {"type": "number"}}
+    # A sum over the circle does not run round in it either.
+    content["tables"][C]["rules"][7]["of"] = "x"
     with pytest.raises(InvalidInputError, match=r"accounts\.x needs accounts\.y needs accounts\.x"):
         parse(content, "bank")
 

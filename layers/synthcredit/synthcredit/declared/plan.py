@@ -186,19 +186,30 @@ class Plan:
 
     def unique(self, place: Place) -> UniqueConstraint | None:
         """Return the rule by which a column is different in every row, alone or within its parent."""
-        rules = self.tables[place.table].rules
-        return next(
-            (one for one in rules if isinstance(one, UniqueConstraint) and one.columns[-1] == place.column), None
-        )
+        own = self.tables[place.table]
+        rules = (one for one in own.rules if isinstance(one, UniqueConstraint) and one.columns[-1] == place.column)
+        # With the table's key in it a rule is kept already; different in all rows is different within a parent too.
+        kept = (one for one in rules if not any(isinstance(own.columns[name], KeyColumn) for name in one.columns))
+        return min(kept, key=lambda one: len(one.columns), default=None)
 
-    def nullable(self, place: Place) -> bool:
-        """Tell whether a column can be missing."""
+    def nullable(self, place: Place, seen: tuple[Place, ...] = ()) -> bool:
+        """Tell whether a column can be missing.
+
+        Parameters
+        ----------
+        seen
+            Columns that are being asked already: formulas may run in a circle, which is refused later.
+        """
         place = self.origin(place)
+        if place in seen:
+            return False
         column, rule = self.column(place), self.computed(place)
         if self.nulls(place) or missing_share(column) > 0:
             return True
         return isinstance(rule, FormulaConstraint) and any(
-            self.nullable(Place(place.table, name)) for name in rule.terms if name in self.tables[place.table].columns
+            self.nullable(Place(place.table, name), (*seen, place))
+            for name in rule.terms
+            if name in self.tables[place.table].columns
         )
 
     def order_by(self, table: str) -> str | None:

@@ -170,6 +170,9 @@ def _twice(table: Table, path: Path) -> Iterator[Fault]:
     seen: set[str] = set()
     orders = set()
     for at, rule in enumerate(table.rules):
+        if rule in table.rules[:at]:
+            yield Fault((*path, at), "it is another rule of the table again", "Remove it.")
+            continue
         if isinstance(rule, FormulaConstraint | RunningBalance | SumOfChildren):
             if rule.column in seen:
                 yield Fault((*path, at, "column"), f"'{rule.column}' follows from another rule already", "Keep one.")

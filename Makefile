@@ -63,6 +63,7 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/portfolio.py
+	$(BIN)/python benchmarks/declared.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py

@@ -323,6 +323,14 @@ def schema(
         Path | None,
         typer.Option("--constraints", help="Put these into the schema: what --suggest-constraints printed, edited."),
     ] = None,
+    declaration: Annotated[
+        bool,
+        typer.Option("--declaration", help="Print the beginning of a declaration instead, without a value of a row."),
+    ] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", metavar="COLUMN", help="Take its range or categories into it; may be repeated."),
+    ] = None,
 ) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
@@ -335,14 +343,25 @@ def schema(
       synthcredit schema applicants.csv --suggest-constraints > constraints.json
 
       synthcredit schema applicants.csv --target default --constraints constraints.json > schema.json
+
+      synthcredit schema applicants.csv --declaration --confirm purpose > declaration.yaml
     """
     with answering(False):
         from synthcredit.datasets import detect, read, suggest
+        from synthcredit.declared import draft
+
+        if confirm and not declaration:
+            raise InvalidInputError(
+                Problem("--confirm", "there is no declaration to put it into", "Add --declaration.")
+            )
 
         detected = detect.detect_schema(data, target=target)
         found = detected.schema if constraints is None else with_constraints(detected.schema, constraints)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
+        if declaration:
+            sys.stdout.write(draft.draft(found, confirm or ()))
+            return
         if not suggest_constraints:
             sys.stdout.write(found.model_dump_json(indent=1) + "\n")
             return

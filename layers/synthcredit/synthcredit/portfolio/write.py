@@ -7,40 +7,20 @@ block.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthcredit.errors import Problem, StorageError
+from synthcredit.datasets import shards as parts
+from synthcredit.datasets.shards import Progress as Progress
+from synthcredit.datasets.shards import Written as Written
 from synthcredit.portfolio.book import Block, world_of
 from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Table
 from synthcredit.portfolio.tables import EVERY, tables_of
 from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS, SHARD_BLOCKS, Volumes
-
-_WORTH_A_PROCESS = 2
-"""Shards that a process is worth starting for."""
-
-Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written."""
-
-    rows: dict[str, int]
-    """By table."""
-    size: int
-    """Bytes of all files."""
 
 
 def write(
@@ -78,58 +58,22 @@ def write(
     # Before anything is written, for a drift that cannot be found is refused.
     world_of(scenario, volumes, seed).shifts  # noqa: B018
     names = tuple(table.name for table in (tables_of(scenario) if tables is None else tables))
-    work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
-    rows = dict.fromkeys(names, 0)
-    size = 0
-    there = {shard: whole for shard in range(volumes.shards) if resume and (whole := _standing(out, names, shard))}
-    left = [shard for shard in range(volumes.shards) if shard not in there]
-    for done, shard in enumerate(chain(there.values(), _all(work, left, workers)), start=1):
-        rows = {name: rows[name] + shard.rows.get(name, 0) for name in names}
-        size += shard.size
+
+    def told(done: int) -> None:
         if progress is not None:
             customers = min(done * SHARD_BLOCKS * BLOCK_CUSTOMERS, volumes.customers)
             progress(done / volumes.shards, f"{customers:,} of {volumes.customers:,} customers")
-    return Written(rows, size)
+
+    def standing(shard: int) -> Written | None:
+        return parts.standing([table.name for table in _wanted(names, shard)], shard, out) if resume else None
+
+    work = partial(write_shard, scenario, volumes, seed, out=out, names=names)
+    return parts.write_all(work, volumes.shards, names, workers=workers, told=told, standing=standing)
 
 
-def _standing(out: Path, names: Sequence[str], shard: int) -> Written | None:
-    """Return what a shard wrote before, or None where it is not whole; half files of one that was killed go away."""
-    paths = _paths(out, names, shard)
-    for path in paths.values():
-        for unfinished in path.parent.glob(f".{path.name}.*.partial"):
-            unfinished.unlink(missing_ok=True)
-    if not all(path.exists() for path in paths.values()):
-        return None
-    rows = {name: pq.read_metadata(path).num_rows for name, path in paths.items()}
-    return Written(rows, sum(path.stat().st_size for path in paths.values()))
-
-
-def _paths(out: Path, names: Sequence[str], shard: int) -> dict[str, Path]:
-    return {
-        table.name: out / table.name / f"part-{shard:05d}.parquet"
-        for table in EVERY
-        if table.name in names and (not table.once or shard == 0)
-    }
-
-
-def _all(work: Callable[[int], Written], numbers: Sequence[int], workers: int) -> Iterator[Written]:
-    processes = min(workers, -(-len(numbers) // _WORTH_A_PROCESS))
-    if processes <= 1:
-        yield from map(work, numbers)
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_alone) as pool:
-        futures = [pool.submit(work, shard) for shard in numbers]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _alone() -> None:
-    # One thread a process: there is a process for each processor.
-    pa.set_cpu_count(1)
+def _wanted(names: Sequence[str], shard: int) -> list[Table]:
+    """Return the tables of which a shard has rows, of those that are wanted."""
+    return [table for table in EVERY if table.name in names and (not table.once or shard == 0)]
 
 
 def write_shard(
@@ -142,28 +86,13 @@ def write_shard(
     StorageError
         The disk is full or read-only.
     """
-    paths = _paths(out, names, shard)
-    wanted = [table for table in EVERY if table.name in paths]
-    partials = {name: path.with_name(f".{path.name}.{os.getpid()}.partial") for name, path in paths.items()}
-    try:
-        for path in paths.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        rows = _write_blocks(scenario, volumes, seed, shard, wanted, partials)
-        for name, path in paths.items():
-            partials[name].replace(path)
-        return Written(rows, sum(path.stat().st_size for path in paths.values()))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else "the disk refused the write"
-        fix = "Free some space." if error.errno == errno.ENOSPC else "Choose a folder that can be written to."
-        raise StorageError(Problem(f"output {out.name}", reason, fix)) from error
-    finally:
-        for unfinished in partials.values():
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
+    wanted = _wanted(names, shard)
+    fill = partial(_write_blocks, scenario, volumes, seed, shard, wanted)
+    return parts.write_parts([table.name for table in wanted], shard, out, fill)
 
 
 def _write_blocks(
-    scenario: Scenario, volumes: Volumes, seed: int, shard: int, tables: Sequence[Table], paths: dict[str, Path]
+    scenario: Scenario, volumes: Volumes, seed: int, shard: int, tables: Sequence[Table], paths: Mapping[str, Path]
 ) -> dict[str, int]:
     world = world_of(scenario, volumes, seed)
     rows = dict.fromkeys(paths, 0)
@@ -182,23 +111,10 @@ def _write_blocks(
 
 
 def writer(table: Table, path: Path) -> pq.ParquetWriter:
-    """Open a part file: one row group a block.
-
-    Text that is made as codes is written as codes, keys by what they have in common with the key before, dates and
-    whole numbers by their differences: smaller than plain columns, and faster.
-    """
+    """Open a part file of a table."""
     encoded = {
         one.name: "DELTA_BYTE_ARRAY" if one.name == table.key else "DELTA_BINARY_PACKED"
         for one in table.fields
         if one.name not in table.coded and (one.name == table.key or one.sql in ("date", "timestamp", "integer"))
     }
-    return pq.ParquetWriter(
-        path,
-        table.made,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=list(table.coded),
-        column_encoding=encoded,
-        # Else the file would say that its text is a dictionary, and not every reader wants one.
-        store_schema=False,
-    )
+    return parts.writer(path, table.made, coded=table.coded, encoded=encoded)

@@ -28,6 +28,16 @@ def _crowded() -> dict[str, Any]:
     return content
 
 
+def _no_tail() -> dict[str, Any]:
+    content = _rule(A, {"kind": "order", "columns": ["high", "low"]})
+    normal = {"kind": "normal", "mean": 500, "spread": 20}
+    content["tables"][A]["columns"] |= {
+        "high": {"type": "integer", "minimum": 0, "maximum": 1000, "distribution": normal},
+        "low": {"type": "integer", "minimum": 0, "maximum": 420},
+    }
+    return content
+
+
 BALANCE = BANK["tables"][B]["rules"][1]
 
 CASES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -124,6 +134,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("filled twice", changed(C, "columns", "tax", "missing", to=0.5), f"{C}.columns.tax", "a rule computes it"),
     # Rules
+    ("nothing left", _no_tail(), f"{A}.columns.high", "leave next to nothing of its distribution"),
     ("a rule twice", _rule(C, {"kind": "unique", "columns": ["card"]}), f"{C}.rules.8", "again"),
     (
         "unknown columns",

@@ -59,6 +59,7 @@ def faults(declaration: Declaration) -> list[Fault]:
     if not found:
         for table in declaration.tables:
             found += [*rulefaults.from_above(plan, table), *rulefaults.beyond(plan, table)]
+            found += _left_over(plan, table)
             found += [*rulefaults.too_long(plan, table), *rulefaults.uniques(plan, table)]
     return found
 
@@ -216,7 +217,7 @@ def _shapes(plan: Plan, place: Place, column: NumberColumn | IntegerColumn, path
                 yield Fault(own, NOTHING_FILLS, "Give both.")
         elif isinstance(shape, Poisson) and not isinstance(column, IntegerColumn):
             yield Fault(own, "it is a distribution of whole numbers", "Make the column an integer.")
-        elif not _overlaps(shape, column, plan.decimals(place)):
+        elif not _overlaps(shape, column.minimum, column.maximum, plan.decimals(place)):
             yield Fault(own, "it has next to no values between minimum and maximum", "Correct one of them.")
 
 
@@ -228,9 +229,25 @@ def _range(plan: Plan, place: Place, path: Path) -> Iterator[Fault]:
         yield Fault(path, "its values have more digits than can be kept exactly", "Fewer decimals, or a lower maximum.")
 
 
-def _overlaps(shape: Shape, column: NumberColumn | IntegerColumn, decimals: int) -> bool:
+def _left_over(plan: Plan, table: str) -> Iterator[Fault]:
+    """Yield columns of whose distributions the orders that they are in leave nothing."""
+    for name, column in plan.tables[table].columns.items():
+        units = plan.units(Place(table, name))
+        if not isinstance(column, NumberColumn | IntegerColumn) or units is None:
+            continue
+        decimals = plan.decimals(Place(table, name))
+        low, high = (end / 10**decimals for end in units)
+        own = [shape for shape in shapes(column) if not isinstance(shape, Uniform)]
+        if not all(_overlaps(shape, low, high, decimals) for shape in own):
+            problem = "the orders that it is in leave next to nothing of its distribution"
+            yield Fault(
+                ("tables", table, "columns", name), problem, "Correct the ranges of the others, or drop an order."
+            )
+
+
+def _overlaps(shape: Shape, minimum: float | None, maximum: float | None, decimals: int) -> bool:
     half = 0.5 / 10**decimals
-    low = -math.inf if column.minimum is None else column.minimum - half
-    high = math.inf if column.maximum is None else column.maximum + half
+    low = -math.inf if minimum is None else minimum - half
+    high = math.inf if maximum is None else maximum + half
     below, until = shape.share(np.array([low, high]))
     return bool(until - below > 1e-4)

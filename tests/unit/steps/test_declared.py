@@ -35,7 +35,6 @@ from synthcredit.steps.train import train
 DECLARATION = {
     "name": "shop",
     "tables": {
-        "towns": {"rows": 9, "columns": {"town_id": {"type": "key"}}},
         "people": {
             "rows": 400,
             "columns": {
@@ -45,6 +44,8 @@ DECLARATION = {
                 "start": {"type": "number", "minimum": 0, "maximum": 900},
             },
         },
+        # Last, though people refer to it: whoever gets the tables gets parents first.
+        "towns": {"rows": 9, "columns": {"town_id": {"type": "key"}}},
         "bookings": {
             "belongs_to": {"table": "people", "children": {"kind": "poisson", "mean": 4}},
             "columns": {
@@ -96,7 +97,7 @@ def test_from_request_to_rows_shard_by_shard(small_shards: None, world, tmp_path
     job_id = _planned(world, deliver=["parquet", "csv"], seed=2)
     found = _made(world, job_id)
     assert [(shard.first_row, shard.rows) for shard in found.shards] == [
-        (0, 9), (0, 100), (100, 100), (200, 100), (300, 100),
+        (0, 100), (100, 100), (200, 100), (300, 100), (0, 9),
     ]  # fmt: skip
     assert (found.dataset, found.train, train(job_id, world)) == ("shop", False, None)
     evidence = assess(job_id, world)
@@ -180,7 +181,7 @@ def test_a_file_that_was_changed_is_not_proven(small_shards: None, world) -> Non
 
 def _change(world, job_id: str, *, noted: bool) -> None:
     """Change a balance in a part file, and its hash in the shard's note."""
-    path = world.objects.root / job_key(job_id, "data/bookings/part-00001.parquet")
+    path = world.objects.root / job_key(job_id, "data/bookings/part-00000.parquet")
     table = pq.read_table(path, partitioning=None, memory_map=False)
     place = table.schema.get_field_index("balance")
     values = table["balance"].to_pylist()
@@ -188,7 +189,7 @@ def _change(world, job_id: str, *, noted: bool) -> None:
     values[10] += 1
     pq.write_table(table.set_column(place, "balance", [values]), path)
     if noted:
-        note = world.objects.root / note_key(job_id, 1)
+        note = world.objects.root / note_key(job_id, 0)
         note.write_text(note.read_text().replace(before, file_hash(path)))
 
 

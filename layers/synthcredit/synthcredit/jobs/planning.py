@@ -114,7 +114,7 @@ class Declared(_Model):
     """What declared tables are made of, beside the declaration, which the request has."""
 
     name: Annotated[str, Field(description="The declaration's.")]
-    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="As they are declared.")]
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="Parents first.")]
     rows: Annotated[dict[str, int], Field(description="Rows that each will have, on average where chance decides.")]
 
 

@@ -28,7 +28,7 @@ class DeclaredSource:
         """Check the declaration, and cut the rows of its uppermost tables into shards."""
         made = _rows(job.request)
         rows = declarations.rows_of(made.plan)
-        declared = Declared(name=made.plan.declaration.name, tables=made.tables.tables, rows=rows)
+        declared = Declared(name=made.plan.declaration.name, tables=made.tables.in_order(), rows=rows)
         return Plan(
             declared=declared,
             train=False,

@@ -32,6 +32,7 @@ from synthcredit.jobs.request import (
     JobRequest,
     ModelSource,
     PortfolioSource,
+    SchemaSource,
     SynthesizerChoice,
     parse_request,
 )
@@ -749,9 +750,10 @@ def require_one_table(request: JobRequest, goal: Path) -> None:
         They are those of several tables.
     """
     source = request.source
-    if isinstance(source, PortfolioSource) and len(source.tables or ()) != 1:
+    several = isinstance(source, PortfolioSource) and len(source.tables or ()) != 1
+    if several or (isinstance(source, SchemaSource) and len(source.declaration["tables"]) != 1):
         raise InvalidInputError(
-            Problem("out", f"'{goal.name}' is one file, and a portfolio has several tables", "Name a folder.")
+            Problem("out", f"'{goal.name}' is one file, and there are several tables", "Name a folder.")
         )
 
 
@@ -788,15 +790,16 @@ def _result(job: Job, home: Path) -> Result:
 
 
 def schemas_of(manifest: Manifest, find: Callable[[str], ModelCard | None]) -> tuple[TableSchema, ...]:
-    """Return the tables of a job: of a book as the manifest has them, else of the model.
+    """Return the tables of a job: as the manifest has them where rules made them, else of the model.
 
     Raises
     ------
     NotFoundError
         The model that says what the rows consist of is gone.
     """
-    if manifest.book is not None:
-        return manifest.book.tables
+    made = manifest.book or manifest.declared
+    if made is not None:
+        return made.tables
     card = None if manifest.model_id is None else find(manifest.model_id)
     if card is None:
         raise NotFoundError(Problem("model", f"model {manifest.model_id} is gone", "Run the job with again=True."))

@@ -131,6 +131,8 @@ def _places(result: Result) -> dict[str, str]:
     places |= {name: str(path) for name, path in files.items() if path.exists()}
     if result.manifest.book is not None:
         return places | {"scenario": result.manifest.book.scenario}
+    if result.manifest.declared is not None:
+        return places | {"tables": ", ".join(table.name for table in result.manifest.declared.tables)}
     how = "reused" if result.manifest.model_reused else "trained now"
     return places | {"model": f"{result.manifest.model_id} ({how})"}
 

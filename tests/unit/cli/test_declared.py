@@ -90,3 +90,36 @@ def test_a_schema_becomes_the_beginning_of_a_declaration(tmp_path: Path) -> None
     assert columns["credit.amount"]["minimum"] is None
     refused = CliRunner().invoke(app, ["schema", str(data), "--confirm", "purpose"])
     assert refused.exit_code == 2
+
+
+def _problems(*words: str) -> dict[str, str]:
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 2, done.output
+    return {problem["field"]: problem["problem"] for problem in json.loads(done.output)["problems"]}
+
+
+def test_a_declaration_is_run_as_a_job_and_estimated_before(tmp_path: Path) -> None:
+    words = ["--declaration", str(EXAMPLE), "--set", 'rows={"customers": 60}', "--home", str(tmp_path / "home")]
+    done = CliRunner().invoke(app, ["estimate", *words, "--json"])
+    assert json.loads(done.output)["tables"] == {"customers": 60, "transactions": 1_440}
+    done = CliRunner().invoke(app, ["run", *words, "--seed", "3", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert "customers, transactions" in done.output
+    (folder,) = (tmp_path / "out").iterdir()
+    alone = tmp_path / "alone"
+    made = ["declared", str(EXAMPLE), "--rows", "60", "--seed", "3", "--out", str(alone), "--workers", "1"]
+    assert CliRunner().invoke(app, made).exit_code == 0
+    for name in ("customers", "transactions"):
+        part = f"{name}/part-00000.parquet"
+        assert (folder / "data" / part).read_bytes() == (alone / part).read_bytes()
+
+
+def test_what_is_wrong_with_the_file_of_a_job_has_its_line_and_options_of_models_are_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: wrong\ntables:\n  people:\n    rows: 0\n    columns:\n      id: {type: key}\n")
+    assert [*_problems("run", "--declaration", str(wrong))] == [f"{wrong}, line 4: tables.people.rows"]
+    words = ("--declaration", str(EXAMPLE), "--rows", "5", "--customers", "5", "--retrain")
+    assert set(_problems("submit", *words)) == {"--rows", "--customers", "--retrain"}
+    assert set(_problems("run", "--declaration", str(EXAMPLE), "--set", 'rows={"transactions": 5}')) == {
+        "source.rows.transactions"
+    }

@@ -205,8 +205,9 @@ class TestLayers:
         else:
             assert method == {"Ref": "PyRuntime"}
 
-    def test_only_plan_carries_arrow(self):
-        assert {name for name, one in ZIPPED.items() if "Layers" in one} == {"PlanFunction"}
+    def test_only_what_reads_tables_or_their_declarations_carries_arrow(self):
+        carrying = {name for name, one in ZIPPED.items() if "Layers" in one}
+        assert carrying == {"PlanFunction", "ApiFunction", "DropFunction"}
 
 
 def _pins(path) -> dict[str, str]:

@@ -50,6 +50,15 @@ Portfolio = Annotated[
 Customers = Annotated[
     int | None, typer.Option("--customers", help=f"How many customers a portfolio has; {CUSTOMERS:,} where not given.")
 ]
+DeclarationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--declaration",
+        metavar="FILE",
+        help="Make the tables that a YAML or JSON file declares, from no data. --set 'rows={\"TABLE\": N}' for other "
+        "numbers of rows than it says.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Same data, settings and seed give the same rows.")]
 SchemaFile = Annotated[
     Path | None, typer.Option("--schema", help="A schema as `synthcredit schema` prints it; else it is detected.")
@@ -129,6 +138,7 @@ def request_body(
     continue_from: str | None = None,
     portfolio: str | None = None,
     customers: int | None = None,
+    declaration: Path | None = None,
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
     if request is not None:
@@ -136,31 +146,40 @@ def request_body(
         if not isinstance(body, dict):
             raise InvalidInputError(Problem(str(request), "it is no JSON object", "Write a request: {...}."))
         return body
-    if portfolio is not None:
-        for_models = {
-            "--data": data, "--target": target, "--rows": rows, "--holdout": holdout, "--schema": schema,
-            "--continue-from": continue_from, "--retrain": retrain or None,
-            "--target-rate, --where, --balance, --share": conditions or None, "--max-tstr-loss": max_tstr_loss,
-        }  # fmt: skip
-        raise_all(
-            Problem(
-                name, "a portfolio is simulated, not learned", "Leave it out; give --customers, --set or a scenario."
-            )
-            for name, value in for_models.items()
-            if value is not None
+    for_models = {
+        "--data": data, "--target": target, "--rows": rows, "--holdout": holdout, "--schema": schema,
+        "--continue-from": continue_from, "--retrain": retrain or None,
+        "--target-rate, --where, --balance, --share": conditions or None, "--max-tstr-loss": max_tstr_loss,
+    }  # fmt: skip
+    by_rules = {
+        "seed": seed,
+        "gate": given(profile=profile),
+        "evidence": evidence,
+        **given(deliver=deliver),
+    }
+    if declaration is not None:
+        _refuse(
+            {**for_models, "--portfolio": portfolio, "--customers": customers},
+            "declared tables are made, not learned",
+            "Leave it out; give --set 'rows={\"TABLE\": N}' for other numbers of rows.",
         )
-        return {
-            "source": {
-                "kind": "portfolio",
-                "scenario": _scenario(portfolio),
-                "customers": CUSTOMERS if customers is None else customers,
-                **settings_of(setting),
-            },
-            "seed": seed,
-            "gate": given(profile=profile),
-            "evidence": evidence,
-            **given(deliver=deliver),
+        from synthcredit.declared.reading import load_content
+
+        declared = {"kind": "schema", "declaration": load_content(declaration), **settings_of(setting)}
+        return {"source": declared, **by_rules}
+    if portfolio is not None:
+        _refuse(
+            for_models,
+            "a portfolio is simulated, not learned",
+            "Leave it out; give --customers, --set or a scenario.",
+        )
+        simulated = {
+            "kind": "portfolio",
+            "scenario": _scenario(portfolio),
+            "customers": CUSTOMERS if customers is None else customers,
+            **settings_of(setting),
         }
+        return {"source": simulated, **by_rules}
     if customers is not None:
         raise InvalidInputError(
             Problem("--customers", "only a portfolio has customers", "Give --portfolio SCENARIO, or --rows.")
@@ -179,9 +198,17 @@ def request_body(
     }
     if data is None:
         raise InvalidInputError(
-            Problem("--data", "there is no data and no request", "Give --data FILE, --portfolio, or a request file.")
+            Problem(
+                "--data",
+                "there is no data and no request",
+                "Give --data FILE, --portfolio, --declaration, or a request.",
+            )
         )
     return body
+
+
+def _refuse(options: dict[str, Any], problem: str, fix: str) -> None:
+    raise_all(Problem(name, problem, fix) for name, value in options.items() if value is not None)
 
 
 def _scenario(name: str) -> str | dict[str, Any]:

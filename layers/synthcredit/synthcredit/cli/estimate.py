@@ -14,6 +14,7 @@ from synthcredit.cli.common import (
     AskedRows,
     Customers,
     Data,
+    DeclarationFile,
     Deliver,
     Home,
     Portfolio,
@@ -41,6 +42,7 @@ def estimate(
     rows: AskedRows = None,
     portfolio: Portfolio = None,
     customers: Customers = None,
+    declaration: DeclarationFile = None,
     setting: Setting = None,
     deliver: Deliver = None,
     machines: Machines = 4,
@@ -63,7 +65,7 @@ def estimate(
         body = request_body(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=0, holdout=None, schema=None,
             setting=setting, deliver=deliver, profile=None, evidence=Level.STANDARD, max_tstr_loss=None, retrain=False,
-            conditions={}, portfolio=portfolio, customers=customers,
+            conditions={}, portfolio=portfolio, customers=customers, declaration=declaration,
         )  # fmt: skip
         limits = Limits(processing_instances=machines, max_cost_usd=max_cost)
         found = api.estimate(body, limits=limits, home=home)

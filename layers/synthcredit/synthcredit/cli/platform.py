@@ -17,6 +17,7 @@ from synthcredit.cli.common import (
     ContinueFrom,
     Customers,
     Data,
+    DeclarationFile,
     Deliver,
     EvidenceLevel,
     Holdout,
@@ -64,6 +65,7 @@ def submit(
     rows: AskedRows = None,
     portfolio: Portfolio = None,
     customers: Customers = None,
+    declaration: DeclarationFile = None,
     seed: Seed = 0,
     out_path: Out = Path("out"),
     holdout: Holdout = None,
@@ -112,7 +114,7 @@ def submit(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=gate_profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
-            portfolio=portfolio, customers=customers,
+            portfolio=portfolio, customers=customers, declaration=declaration,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         form = api.single_form(out_path)

@@ -18,6 +18,7 @@ from synthcredit.cli.common import (
     ContinueFrom,
     Customers,
     Data,
+    DeclarationFile,
     Deliver,
     EvidenceLevel,
     GateProfile,
@@ -60,6 +61,7 @@ def run(
     rows: AskedRows = None,
     portfolio: Portfolio = None,
     customers: Customers = None,
+    declaration: DeclarationFile = None,
     seed: Seed = 0,
     out_path: Out = Path("out"),
     holdout: Holdout = None,
@@ -99,6 +101,8 @@ def run(
 
       synthcredit run --portfolio downturn --customers 100000
 
+      synthcredit run --declaration accounts.yaml
+
       synthcredit run request.json --out results
     """
     with answering(as_json):
@@ -106,7 +110,7 @@ def run(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
-            portfolio=portfolio, customers=customers,
+            portfolio=portfolio, customers=customers, declaration=declaration,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         store = Store(to, reset=reset, yes=yes)

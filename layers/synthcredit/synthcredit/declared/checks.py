@@ -6,7 +6,7 @@ shard by shard. What must be unique in all of them is kept as 8 bytes a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -121,17 +121,24 @@ def check_folder(plan: Plan, folder: Path, shards: int) -> tuple[Check, ...]:
         Of every kind that evidence of rule-based data must have: keys, ledgers, time order, plausibility, parameters
         and validity. Where nothing of a kind is declared, a check says so and passes. ``detail`` names no value.
     """
+    return check_shards(plan, (_read(plan, folder, shard) for shard in range(shards)))
+
+
+def _read(plan: Plan, folder: Path, shard: int) -> dict[str, pa.Table]:
+    paths = {name: folder / name / f"part-{shard:05d}.parquet" for name in plan.tables}
+    return {name: pq.read_table(path, partitioning=None) for name, path in paths.items() if path.exists()}
+
+
+def check_shards(plan: Plan, shards: Iterable[Mapping[str, pa.Table]]) -> tuple[Check, ...]:
+    """Check shards as they were written, one at a time: what `check_folder` returns."""
     proof = Proof()
-    for shard in range(shards):
-        tables = {}
-        for name in plan.tables:
-            path = folder / name / f"part-{shard:05d}.parquet"
-            if path.exists():
-                tables[name] = pq.read_table(path, partitioning=None)
+    there: set[str] = set()
+    for tables in shards:
+        there.update(tables)
         _count(plan, tables, proof)
     for name in plan.tables:
         what = What(About.VALIDITY, "table_has_rows", None, f"{name}: its part files are there")
-        proof.rule(what, 0 if (folder / name).is_dir() else 1, 1)
+        proof.rule(what, 0 if name in there else 1, 1)
     return _complete(proof)
 
 

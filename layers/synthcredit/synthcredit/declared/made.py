@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthcredit.datasets import shards as parts
 from synthcredit.datasets.schema import DatasetSchema, Dtype, storage_name
 from synthcredit.datasets.shards import Progress, Written
 from synthcredit.declared.block import Block, coded, made_schema
-from synthcredit.declared.checks import check_folder
-from synthcredit.declared.consistency import too_many
-from synthcredit.declared.model import MAX_ROWS, Declaration, ForeignKeyColumn
+from synthcredit.declared.checks import check_folder, check_shards
+from synthcredit.declared.model import Declaration, ForeignKeyColumn
 from synthcredit.declared.plan import SHARD_BLOCKS, Plan
+from synthcredit.declared.sizes import sized
 from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence.model import Check
 
@@ -40,22 +42,16 @@ def declared_rows(declaration: Declaration, seed: int, rows: Mapping[str, int] |
     InvalidInputError
         There is no such uppermost table, or it cannot have so many rows: all of it at once.
     """
-    wanted = dict(rows or {})
-    own = {name: table.rows for name, table in declaration.tables.items() if table.rows is not None}
-    raise_all(
-        Problem(f"rows of '{name}'", "it is no table that belongs to none", f"Choose: {', '.join(own)}.")
-        for name in wanted
-        if name not in own
-    )
-    raise_all(
-        Problem(f"rows of '{name}'", f"it is not between 1 and {MAX_ROWS:,}", "Correct the number.")
-        for name, count in wanted.items()
-        if not 1 <= count <= MAX_ROWS
-    )
     raise_all([] if seed >= 0 else [Problem("seed", "it is below 0", "Give 0 or more.")])
-    plan = Plan(declaration, {**own, **wanted})
-    raise_all(Problem(".".join(map(str, one.path)), one.problem, one.fix) for one in too_many(plan))
-    return DeclaredRows(plan, seed)
+    return DeclaredRows(sized(declaration, rows), seed)
+
+
+class Run(NamedTuple):
+    """Rows of an uppermost table that are one shard, with all that belong to them."""
+
+    root: str
+    first_row: int
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -71,16 +67,19 @@ class DeclaredRows:
         return self.plan.dataset
 
     @cached_property
-    def _runs(self) -> tuple[tuple[str, int], ...]:
-        """Each shard: the uppermost table, and its first block."""
+    def runs(self) -> tuple[Run, ...]:
+        """What each shard holds: whole families of rows."""
         return tuple(
-            (root, first) for root in self.plan.roots for first in range(0, self.plan.blocks(root), SHARD_BLOCKS)
+            Run(root, first, min(size, self.plan.rows[root] - first))
+            for root in self.plan.roots
+            for size in [SHARD_BLOCKS * self.plan.block_parents(root)]
+            for first in range(0, self.plan.rows[root], size)
         )
 
     @property
     def shards(self) -> int:
-        """How many shards there are; each holds whole families of rows."""
-        return len(self._runs)
+        """How many shards there are."""
+        return len(self.runs)
 
     def block(self, root: str, number: int) -> Block:
         """Return one block of the tree of an uppermost table."""
@@ -94,7 +93,8 @@ class DeclaredRows:
         StorageError
             The disk is full or read-only.
         """
-        root, first = self._runs[shard]
+        root, first_row, _ = self.runs[shard]
+        first = first_row // self.plan.block_parents(root)
         return parts.write_parts(self.plan.below(root), shard, out, partial(self._fill, root, first))
 
     def _fill(self, root: str, first: int, paths: Mapping[str, Path]) -> dict[str, int]:
@@ -162,3 +162,7 @@ class DeclaredRows:
     def checks(self, folder: Path) -> tuple[Check, ...]:
         """Return the proof of what was written to a folder: see `declared.checks`."""
         return check_folder(self.plan, folder, self.shards)
+
+    def checks_of(self, shards: Iterable[Mapping[str, pa.Table]]) -> tuple[Check, ...]:
+        """Return the same proof of all shards, the tables of one at a time as they were written."""
+        return check_shards(self.plan, shards)

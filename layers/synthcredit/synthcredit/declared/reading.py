@@ -54,6 +54,24 @@ def load(path: Path) -> Declaration:
     InvalidInputError
         It is no YAML or JSON, or something in it is wrong: all of it at once, each with its line.
     """
+    content, lines = _content(path)
+    return parse(content, str(path), lines)
+
+
+def load_content(path: Path) -> dict[str, Any]:
+    """Read a declaration as the file has it, to be put into a request.
+
+    Raises
+    ------
+    NotFoundError, InvalidInputError
+        What `load` raises.
+    """
+    content, lines = _content(path)
+    parse(content, str(path), lines)
+    return dict(content)
+
+
+def _content(path: Path) -> tuple[Any, _Lines]:
     text = _read(path)
     # JSON is YAML but for tabs between its parts; inside its strings there are none.
     text = text.expandtabs(1) if path.suffix == ".json" else text
@@ -67,7 +85,7 @@ def load(path: Path) -> Declaration:
         place = f" at line {mark.line + 1}" if mark else ""
         raise InvalidInputError(Problem(str(path), f"it is no YAML or JSON{place}", "Correct the file.")) from None
     raise_all(_problem(fault, str(path), lines) for fault in wrong)
-    return parse(content, str(path), lines)
+    return content, lines
 
 
 def parse(content: Any, place: str, lines: _Lines | None = None) -> Declaration:  # noqa: ANN401 - pydantic decides

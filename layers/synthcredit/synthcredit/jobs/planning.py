@@ -85,7 +85,10 @@ class Shard(_Model):
 
     number: int
     first_row: int
-    rows: Annotated[int, Field(description="Rows, or customers of a book, whose tables have more rows.")]
+    rows: Annotated[
+        int,
+        Field(description="Rows; of a book customers, of declared tables rows of an uppermost one, with all theirs."),
+    ]
 
     @property
     def file(self) -> str:
@@ -107,11 +110,20 @@ class Book(_Model):
         return str(self.parameters["name"])
 
 
+class Declared(_Model):
+    """What declared tables are made of, beside the declaration, which the request has."""
+
+    name: Annotated[str, Field(description="The declaration's.")]
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="Parents first.")]
+    rows: Annotated[dict[str, int], Field(description="Rows that each will have, on average where chance decides.")]
+
+
 class Plan(_Model):
-    """How one job is done: with a model (`training`), or by simulation (`book`)."""
+    """How one job is done: with a model (`training`), by simulation (`book`), or as it is declared (`declared`)."""
 
     training: Training | None = None
     book: Book | None = None
+    declared: Declared | None = None
     model_id: str | None = None
     train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
     reason: Annotated[str, Field(description="Why this model, or what is simulated, in words.")]
@@ -126,9 +138,15 @@ class Plan(_Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.training is None) == (self.book is None) or (self.training is None) != (self.model_id is None):
-            raise ValueError("a plan has either a training and a model, or a book")
+        ways = sum(way is not None for way in (self.training, self.book, self.declared))
+        if ways != 1 or (self.training is None) != (self.model_id is None):
+            raise ValueError("a plan has either a training and a model, or a book, or declared tables")
         return self
+
+    @property
+    def by_rules(self) -> Book | Declared | None:
+        """What is made by rules, without a model."""
+        return self.book or self.declared
 
     @property
     def learned(self) -> Learned:
@@ -140,22 +158,26 @@ class Plan(_Model):
     @property
     def dataset(self) -> str:
         """What the job's tables belong to."""
+        if self.declared is not None:
+            return self.declared.name
         return PORTFOLIO if self.training is None else self.training.dataset
 
     @property
     def tables(self) -> tuple[TableSchema, ...]:
         """The tables that the job delivers, parents first."""
-        return self.book.tables if self.book is not None else (self.learned.training.table_schema,)
+        return self.by_rules.tables if self.by_rules is not None else (self.learned.training.table_schema,)
 
     @property
     def unit(self) -> str:
         """What shards are counted in."""
+        if self.declared is not None:
+            return "rows of uppermost tables"
         return "customers" if self.book is not None else "rows"
 
     @property
     def rows(self) -> int:
-        """Rows of all tables, estimated where they are simulated."""
-        return sum(self.book.rows.values()) if self.book is not None else sum(shard.rows for shard in self.shards)
+        """Rows of all tables, estimated where rules make them."""
+        return sum(self.by_rules.rows.values() if self.by_rules else (shard.rows for shard in self.shards))
 
 
 class Learned(NamedTuple):

@@ -106,9 +106,31 @@ class PortfolioSource(Volumes):
         return Volumes(**{name: getattr(self, name) for name in Volumes.model_fields})
 
 
+class SchemaSource(_Model):
+    """Make the rows of declared tables, from nothing: the declaration says how many there are."""
+
+    kind: Literal["schema"]
+    declaration: Annotated[
+        dict[str, Any], Field(description="What the file of a declaration says: see docs/declared.md.")
+    ]
+    rows: Annotated[
+        dict[TableName, Annotated[int, Field(ge=1)]] | None,
+        Field(min_length=1, description="Rows of tables that belong to none, where not as many as declared."),
+    ] = None
+
+
 Learned = DatasetSource | ModelSource
 """Sources whose rows a model makes."""
-Source = Annotated[DatasetSource | ModelSource | PortfolioSource, Field(discriminator="kind")]
+Source = Annotated[DatasetSource | ModelSource | PortfolioSource | SchemaSource, Field(discriminator="kind")]
+_HOW_MANY: dict[type, str] = {
+    PortfolioSource: "a portfolio has as many rows as its customers need: give source.customers instead",
+    SchemaSource: "the declaration says how many rows each table has: give source.rows by table instead",
+}
+"""What makes rows by rules, and where it is said how many."""
+_WHAT_LIKE: dict[type, str] = {
+    PortfolioSource: "a portfolio is simulated, not learned: its scenario says what it is like",
+    SchemaSource: "declared tables are made, not learned: the declaration says what they are like",
+}
 
 
 class Destination(_Model):
@@ -166,7 +188,7 @@ class JobRequest(_Model):
             ge=1,
             le=MAX_ROWS,
             validate_default=True,
-            description="How many synthetic rows; not for a portfolio, which has customers.",
+            description="How many synthetic rows; not for a portfolio, which has customers, nor for declared tables.",
         ),
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
@@ -185,18 +207,21 @@ class JobRequest(_Model):
     @field_validator("rows")
     @classmethod
     def _rows_as_the_source_wants(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if "source" in info.data and (value is None) != isinstance(info.data["source"], PortfolioSource):
-            if value is None:
+        if "source" in info.data:
+            elsewhere = _HOW_MANY.get(type(info.data["source"]))
+            if value is None and elsewhere is None:
                 raise ValueError("it is missing")
-            raise ValueError("a portfolio has as many rows as its customers need: give source.customers instead")
+            if value is not None and elsewhere is not None:
+                raise ValueError(elsewhere)
         return value
 
     @field_validator("synthesizer", "conditions")
     @classmethod
     def _only_for_models(cls, value: SynthesizerChoice | Conditions, info: ValidationInfo) -> Any:  # noqa: ANN401
         # What is stored has every field, so that only what says something is refused.
-        if isinstance(info.data.get("source"), PortfolioSource) and value != type(value)():
-            raise ValueError("a portfolio is simulated, not learned: its scenario says what it is like")
+        elsewhere = _WHAT_LIKE.get(type(info.data.get("source")))
+        if elsewhere is not None and value != type(value)():
+            raise ValueError(elsewhere)
         return value
 
     @field_validator("deliver")
@@ -206,14 +231,16 @@ class JobRequest(_Model):
 
     @property
     def made_by(self) -> str:
-        """What makes the rows, in one word: a family, or the portfolio."""
-        return self.source.kind if isinstance(self.source, PortfolioSource) else self.synthesizer.name
+        """What makes the rows, in one word: a family, `portfolio` or `schema`."""
+        return self.synthesizer.name if isinstance(self.source, Learned) else self.source.kind
 
     @property
     def asked(self) -> dict[str, int]:
-        """How much is asked for: rows, or customers."""
+        """How much is asked for: rows, customers, or declared tables."""
         if isinstance(self.source, PortfolioSource):
             return {"customers": self.source.customers}
+        if isinstance(self.source, SchemaSource):
+            return {"tables": len(self.source.declaration["tables"])}
         return {"rows": self.rows_wanted}
 
     @property
@@ -229,6 +256,9 @@ class JobRequest(_Model):
         if self.to is None:
             # So that requests from before there were databases keep their digests.
             del content["to"]
+        if isinstance(self.source, SchemaSource):
+            # Tables and columns are made in the order in which they are declared.
+            content["source"]["declaration"] = json.dumps(content["source"]["declaration"])
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -265,7 +295,7 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
 def _without_kind(field: str) -> str:
     # pydantic puts the kind into the path, and a type where there are several: source.dataset.uri is source.uri to
     # whoever wrote the request.
-    field = re.sub(r"^source\.(dataset|model|portfolio)\.", "source.", field)
+    field = re.sub(r"^source\.(dataset|model|portfolio|schema)\.", "source.", field)
     return constraints.without_kind(re.sub(r"^source\.scenario\.(str|dict\[str,any\])$", "source.scenario", field))
 
 
@@ -285,6 +315,8 @@ def _source_problems(source: Any, content: dict[str, Any]) -> Iterator[Problem]:
         return
     if source.get("kind") == "portfolio":
         yield from scenario_problems(source.get("scenario", "baseline"))
+    elif source.get("kind") == "schema":
+        yield from declaration_problems(source.get("declaration"), source.get("rows"))
     elif "rows" not in content:
         yield Problem("rows", "it is missing", "Say how many synthetic rows are wanted.")
 
@@ -298,6 +330,21 @@ def scenario_problems(given: object) -> tuple[Problem, ...]:
 
     try:
         parameters_of(given, "source.scenario")
+    except InvalidInputError as error:
+        return error.problems
+    return ()
+
+
+def declaration_problems(given: object, rows: object = None) -> tuple[Problem, ...]:
+    """Return what is wrong with a declaration; what is none at all, the request's own types refuse."""
+    if not isinstance(given, dict):
+        return ()
+    from synthcredit.jobs.declarations import planned
+
+    counts = rows if isinstance(rows, dict) else {}
+    whole = {name: count for name, count in counts.items() if isinstance(name, str) and type(count) is int}
+    try:
+        planned(given, whole)
     except InvalidInputError as error:
         return error.problems
     return ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +11,9 @@ import pyarrow.parquet as pq
 
 from synthcredit.datasets.schema import DatasetSchema, TableSchema
 from synthcredit.errors import ConflictError, Problem
-from synthcredit.evidence.gate import judge
-from synthcredit.evidence.model import About, Check, Detail, Evidence
-from synthcredit.evidence.report import ReportContext, write_report
+from synthcredit.evidence.model import About, Check, Evidence
 from synthcredit.jobs.job import Job
-from synthcredit.jobs.planning import PORTFOLIO, Book, Plan, Shard
-from synthcredit.packages import versions
+from synthcredit.jobs.planning import Book, Plan, Shard
 from synthcredit.portfolio import arrays
 from synthcredit.portfolio.book import Block, world_of
 from synthcredit.portfolio.folder import sql_types
@@ -28,17 +23,14 @@ from synthcredit.portfolio.spec import Table
 from synthcredit.portfolio.tables import dataset_schema, tables_of
 from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS
 from synthcredit.ports import World
-from synthcredit.steps.files import SCHEMA_FILE, TYPES_FILE
-from synthcredit.steps.parts import Part, as_made, rows_of
+from synthcredit.steps.parts import Part, as_made
+from synthcredit.steps.ruled_assess import EVERY_ROW, Proven, describe, proven
 from synthcredit.synthesizers.fitting import Progress
-
-log = logging.getLogger("synthcredit.steps")
 
 NO_REAL_ROWS = (
     "The book is simulated: no real rows went in. So fidelity and usefulness, which compare with real rows, do not "
     "apply, and privacy holds by construction: there is nobody to give away."
 )
-EVERY_ROW = "Every rule was checked on every row."
 MADE_AGAIN = "Not delivered, and made again for the proof: {}."
 
 
@@ -68,36 +60,16 @@ def assess_book(
             proof.add(tables)
             done += 1
             progress(done / book.volumes.blocks, f"block {done:,} of {book.volumes.blocks:,}")
-    evidence = _evidence(job, plan, parts, _as_declared(book, columns), proof)
-    write_report(
-        folder, evidence, judge(evidence, job.request.gate), _context(job, plan, rows_of(parts)),
-        synthetic=None, train=None, holdout=None, schema=book.tables[0],
-    )  # fmt: skip
     _describe(book, folder)
-    _tell(evidence)
-    return evidence
-
-
-def _tell(evidence: Evidence) -> None:
-    """Say in the log what was looked at and found."""
-    for name, rows in evidence.details[0].rows:
-        log.info("assess: %s, %s rows", name, f"{rows:,.0f}")
-    for check in evidence.validity:
-        if not check.passed:
-            log.warning("assess: %s: %s", check.about, check.detail)
-    broken = sum(not check.passed for check in evidence.validity)
-    log.info("assess: %d checks on every row, %d fail", len(evidence.validity), broken)
+    return proven(job, plan, parts, folder, _proven(book, _as_declared(book, columns), proof))
 
 
 def _describe(book: Book, folder: Path) -> None:
-    """Write what a database wants to know of the tables: how they hang together, and their types in SQL."""
     names = {schema.name for schema in book.tables}
     every = _tables_of(book)
     relations = tuple(one for one in dataset_schema(every).relations if {one.parent, one.child} <= names)
-    schema = DatasetSchema(tables=book.tables, relations=relations)
-    (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=1) + "\n", encoding="utf-8")
     types = sql_types(tuple(table for table in every if table.name in names))
-    (folder / TYPES_FILE).write_text(json.dumps(types, indent=1) + "\n", encoding="utf-8")
+    describe(folder, DatasetSchema(tables=book.tables, relations=relations), types)
 
 
 def _tables_of(book: Book) -> tuple[Table, ...]:
@@ -154,40 +126,8 @@ def _as_declared(book: Book, wrong: Mapping[str, Check]) -> tuple[Check, ...]:
     return tuple(wrong.get(schema.name) or _column_check(schema, passed=True) for schema in book.tables)
 
 
-def _evidence(job: Job, plan: Plan, parts: Sequence[Part], columns: tuple[Check, ...], proof: Proof) -> Evidence:
-    delivered = {table.name for table in plan.tables}
+def _proven(book: Book, columns: tuple[Check, ...], proof: Proof) -> Proven:
+    delivered = {table.name for table in book.tables}
     again = [name for name in proof.rows if name not in delivered]
     notes = (NO_REAL_ROWS, EVERY_ROW, *([MADE_AGAIN.format(", ".join(again))] if again else []))
-    rows = tuple((name, float(count)) for name, count in proof.rows.items() if name in delivered)
-    released = rows_of(parts)
-    return Evidence(
-        level=job.request.evidence,
-        table=PORTFOLIO,
-        target=None,
-        # Rows that are there and were looked at; those that were asked for are checks of their own.
-        rows={"released": released, "synthetic": sum(proof.rows.values()), "asked": released},
-        validity=(*columns, *proof.checks()),
-        fidelity=(),
-        columns={},
-        utility=(),
-        privacy=(),
-        details=(Detail(name="book_rows", title="Rows by table", heading=("table", "rows"), rows=rows),),
-        notes=notes,
-    )
-
-
-def _context(job: Job, plan: Plan, rows: int) -> ReportContext:
-    assert plan.book is not None  # noqa: S101 - BookSource.plan made it
-    return ReportContext(
-        job_id=job.job_id,
-        dataset=PORTFOLIO,
-        synthesizer=PORTFOLIO,
-        model_id=f"scenario {plan.book.scenario}",
-        rows=rows,
-        seed=job.request.seed,
-        created_at=job.created_at,
-        licence="Apache-2.0, as this package",
-        split="no real rows",
-        packages=versions(),
-        notices=plan.notices,
-    )
+    return Proven((*columns, *proof.checks()), proof.rows, notes, f"scenario {book.scenario}")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from synthcredit.evidence.model import Evidence
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan, Shard
-from synthcredit.jobs.request import JobRequest, PortfolioSource
+from synthcredit.jobs.request import JobRequest, PortfolioSource, SchemaSource
 from synthcredit.jobs.speeds import Load
 from synthcredit.ports import World
 from synthcredit.steps.parts import Part
@@ -66,6 +66,10 @@ def source_of(request: JobRequest) -> Source:
         from synthcredit.steps.book import BookSource
 
         return BookSource()
+    if isinstance(request.source, SchemaSource):
+        from synthcredit.steps.declared import DeclaredSource
+
+        return DeclaredSource()
     from synthcredit.steps.learned import LearnedSource
 
     return LearnedSource()

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
-from synthcredit.jobs import books
+from synthcredit.jobs import books, declarations
 from synthcredit.jobs.books import BookLoad
+from synthcredit.jobs.declarations import DeclaredLoad
 from synthcredit.jobs.placement import Limits, Placement, place, totals
 from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
 from synthcredit.jobs.request import (
@@ -24,7 +25,9 @@ from synthcredit.jobs.request import (
     Learned,
     ModelSource,
     PortfolioSource,
+    SchemaSource,
     SynthesizerChoice,
+    declaration_problems,
     scenario_problems,
 )
 from synthcredit.jobs.speeds import Load, Size
@@ -40,6 +43,9 @@ _OF_BOOKS = (
     "How many rows loans and transactions have depends on the scenario: counted as in baseline, right within a factor "
     "of two."
 )
+_OF_DECLARATIONS = "Where chance decides how many rows belong to one, the average is counted."
+_FIELDS: dict[type, str] = {PortfolioSource: "source.customers", SchemaSource: "source.declaration"}
+"""The field that says how many rows rules make."""
 BYTES_A_VALUE = 2
 """What one value takes in a part file, on average: `speeds.generating`."""
 _SEPARATORS = (b",", b";", b"\t", b"|")
@@ -94,7 +100,7 @@ class Estimate(BaseModel):
     cost_usd: Annotated[float, Field(description="Cost of all steps together, list price.")]
     rows: Annotated[int, Field(description="Rows of all tables that would be made.")]
     bytes: Annotated[int, Field(description="What they would take as Parquet.")]
-    tables: Annotated[dict[str, int], Field(description="Rows by table of a portfolio.")] = {}
+    tables: Annotated[dict[str, int], Field(description="Rows by table, where rules make them.")] = {}
     source_rows: Annotated[
         int, Field(description="Rows of the real data, as far as can be told; 0 where there is none.")
     ]
@@ -117,13 +123,13 @@ def estimate(request: JobRequest, desk: Desk) -> Estimate:
     load, table = _load(request, desk)
     steps = place(load, desk.limits, database=request.to is not None)
     seconds, cost = totals(steps)
-    tables = load.rows if isinstance(load, BookLoad) else {}
+    tables = dict(load.rows) if isinstance(load, BookLoad | DeclaredLoad) else {}
     return Estimate(
         steps=steps,
         seconds=round(seconds, 1),
         cost_usd=round(cost, 6),
-        rows=_rows(request),
-        bytes=books.bytes_of(tables) if tables else BYTES_A_VALUE * load.values,
+        rows=sum(tables.values()) if tables else request.rows_wanted,
+        bytes=books.bytes_of(tables) if isinstance(load, BookLoad) else BYTES_A_VALUE * load.values,
         tables=tables,
         source_rows=table.rows,
         source_columns=table.columns,
@@ -135,25 +141,35 @@ def _rows(request: JobRequest) -> int:
     source = request.source
     if isinstance(source, PortfolioSource):
         return sum(books.rows_of(source.volumes, source.tables or books.usual_tables()).values())
+    if isinstance(source, SchemaSource):
+        return sum(declarations.rows_of(declarations.planned(source.declaration, source.rows)).values())
     return request.rows_wanted
+
+
+def _rule_faults(source: PortfolioSource | SchemaSource) -> tuple[Problem, ...]:
+    if isinstance(source, SchemaSource):
+        return declaration_problems(source.declaration, source.rows)
+    return scenario_problems(source.scenario)
 
 
 def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
     source = request.source
-    if _rows(request) > desk.max_rows:
+    wrong = () if isinstance(source, Learned) else _rule_faults(source)
+    if wrong:
+        yield InvalidInputError(wrong)
+    # A declaration with faults has no number of rows.
+    rows = 0 if wrong and isinstance(source, SchemaSource) else _rows(request)
+    if rows > desk.max_rows:
         yield InvalidInputError(
             Problem(
-                "source.customers" if isinstance(source, PortfolioSource) else "rows",
-                f"{_rows(request):,} rows are asked for, and {desk.max_rows:,} is the most here",
+                _FIELDS.get(type(source), "rows"),
+                f"{rows:,} rows are asked for, and {desk.max_rows:,} is the most here",
                 "Ask for fewer rows, or raise the template's parameter MaxRows.",
             )
         )
     if request.to is not None:
         yield from _destination_faults(request.to, desk.database_secret)
-    if isinstance(source, PortfolioSource):
-        if problems := scenario_problems(source.scenario):
-            yield InvalidInputError(problems)
-    else:
+    if isinstance(source, Learned):
         yield from _faults_of_learning(request, source, desk)
 
 
@@ -242,6 +258,9 @@ def _load(request: JobRequest, desk: Desk) -> tuple[Load, Table]:
     if isinstance(source, PortfolioSource):
         load = BookLoad(source.volumes, source.tables or books.usual_tables(), tuple(request.deliver))
         return load, Table(0, 0, (_OF_BOOKS,))
+    if isinstance(source, SchemaSource):
+        plan = declarations.planned(source.declaration, source.rows)
+        return declarations.load_of(plan, tuple(request.deliver)), Table(0, 0, (_OF_DECLARATIONS,))
     if isinstance(source, ModelSource):
         card = _card(source.model_id, desk)
         name, settings, train = card.synthesizer, card.settings, False

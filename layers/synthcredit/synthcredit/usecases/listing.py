@@ -41,7 +41,7 @@ class JobSummary(_Model):
     state: State
     step: Annotated[str, Field(description="The step that runs, or ran last.")]
     rows: Annotated[int | None, Field(description="Of all tables; of a portfolio not known before it is published.")]
-    synthesizer: Annotated[str, Field(description="What makes the rows: a model family, or portfolio.")]
+    synthesizer: Annotated[str, Field(description="What makes the rows: a model family, portfolio or schema.")]
     caller: Annotated[str, Field(description="Who asked for it.")]
     created_at: datetime
     updated_at: datetime

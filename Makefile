@@ -40,10 +40,10 @@ down: ## Stop the embedded AWS; what it holds is kept.
 	@$(BIN)/synthcredit down
 
 test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 coverage: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done ## Run every test and measure coverage; a third slower.
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.all ## Check style, types and walls.
 	$(BIN)/ruff check .

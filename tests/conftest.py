@@ -12,12 +12,24 @@ hypothesis.settings.load_profile("synthcredit")
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Unit tests must not reach for the network; multiprocessing and the event loop talk over Unix sockets.
     for item in items:
         if (ROOT / "tests" / "unit") in item.path.parents:
+            # Unit tests must not reach for the network; multiprocessing and the event loop talk over Unix sockets.
             item.add_marker(pytest.mark.disable_socket)
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1"]))
+            if item.get_closest_marker("xdist_group") is None:
+                # One process a file: what its tests share is then made once.
+                item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Without its groups pytest-xdist deploys a platform in every process: minutes that nobody would miss.
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
+        raise pytest.UsageError("pytest-xdist does not group tests under this pytest: see requirements.txt")
 
 
 @pytest.fixture(scope="session")

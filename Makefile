@@ -61,6 +61,8 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 	$(BIN)/python benchmarks/copula.py
 	$(BIN)/python benchmarks/synthesizers.py
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
+	$(BIN)/python benchmarks/stores.py
+	$(BIN)/python benchmarks/portfolio.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py

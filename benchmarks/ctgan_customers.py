@@ -17,7 +17,8 @@ import warnings
 import numpy as np
 import pyarrow as pa
 
-from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema
+from sampling import column
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.synthesizers import registry
 
 GOAL = 0.90
@@ -62,35 +63,14 @@ def customers_table(rows: int, seed: int = 0) -> tuple[pa.Table, TableSchema]:
         "churned": pa.array(churned),
     }
     table = pa.table(arrays)
-    columns = tuple(_column(name, table[name]) for name in table.column_names)
+    columns = tuple(
+        column(table[name], name, _DECIMALS.get(name), (0.0,) if name == "savings" else ())
+        for name in table.column_names
+    )
     return table, TableSchema(name="customers", columns=columns, target="churned")
 
 
 _DECIMALS = {"income": 2, "balance": 2, "savings": 2, "tenure_years": 1, "utilisation": 3, "loan_amount": 0}
-
-
-def _column(name: str, values: pa.ChunkedArray) -> Column:
-    if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):
-        text = pa.types.is_string(values.type)
-        return Column(
-            name=name,
-            storage_name=name,
-            kind=Kind.CATEGORICAL if text else Kind.BOOLEAN,
-            dtype=Dtype.STRING if text else Dtype.BOOL,
-            categories=tuple(sorted(values.unique().to_pylist())),
-        )
-    whole, numbers = pa.types.is_integer(values.type), values.drop_null().to_numpy()
-    return Column(
-        name=name,
-        storage_name=name,
-        kind=Kind.INTEGER if whole else Kind.CONTINUOUS,
-        dtype=Dtype.INT64 if whole else Dtype.DOUBLE,
-        minimum=float(numbers.min()),
-        maximum=float(numbers.max()),
-        decimals=_DECIMALS.get(name),
-        nullable=values.null_count > 0,
-        special_values=(0.0,) if name == "savings" else (),
-    )
 
 
 def scores(real: pa.Table, made: pa.Table, schema: TableSchema) -> dict[str, float]:

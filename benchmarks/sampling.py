@@ -71,12 +71,15 @@ def credit_table(rows: int = REAL_ROWS) -> tuple[pa.Table, TableSchema]:
             "default": pa.array(latent[:, 11] > np.quantile(latent[:, 11], 0.824)),
         }
     )
-    return table, TableSchema(
-        name="credit", columns=tuple(_column(table[name], name) for name in table.column_names), target="default"
-    )
+    columns = tuple(column(table[name], name, _DECIMALS.get(name)) for name in table.column_names)
+    return table, TableSchema(name="credit", columns=columns, target="default")
 
 
-def _column(values: pa.ChunkedArray, name: str) -> Column:
+_DECIMALS = {"income": 2, "loan_amount": 2, "interest_rate": 2, "utilisation": 3}
+
+
+def column(values: pa.ChunkedArray, name: str, decimals: int | None, special: tuple[float, ...] = ()) -> Column:
+    """Return the schema of a made column."""
     if pa.types.is_string(values.type) or pa.types.is_boolean(values.type):
         text = pa.types.is_string(values.type)
         return Column(
@@ -86,8 +89,7 @@ def _column(values: pa.ChunkedArray, name: str) -> Column:
             dtype=Dtype.STRING if text else Dtype.BOOL,
             categories=tuple(sorted(values.unique().to_pylist())),
         )
-    numbers = values.to_numpy()
-    whole = pa.types.is_integer(values.type)
+    whole, numbers = pa.types.is_integer(values.type), values.drop_null().to_numpy()
     return Column(
         name=name,
         storage_name=name,
@@ -95,7 +97,9 @@ def _column(values: pa.ChunkedArray, name: str) -> Column:
         dtype=Dtype.INT64 if whole else Dtype.DOUBLE,
         minimum=float(numbers.min()),
         maximum=float(numbers.max()),
-        decimals=None if whole else 3 if name == "utilisation" else 2,
+        decimals=decimals,
+        nullable=values.null_count > 0,
+        special_values=special,
     )
 
 

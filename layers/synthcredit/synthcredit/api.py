@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from synthcredit.local.workflow import Listener
     from synthcredit.steps.assess_files import Files
     from synthcredit.steps.compare_files import Comparison
+    from synthcredit.stores import StoredDataset
     from synthcredit.synthesizers.fitting import Progress
     from synthcredit.synthesizers.protocol import Synthesizer
 
@@ -77,6 +78,13 @@ class Result:
     def report(self) -> Path:
         """The report, one HTML file."""
         return self.folder / "report.html"
+
+    @property
+    def stored(self) -> StoredDataset:
+        """The synthetic rows as `synthcredit.stores.deliver` takes them."""
+        from synthcredit.stores import StoredDataset, StoredTable
+
+        return StoredDataset(self.job.job_id, (StoredTable(self.schema, self.parts),))
 
     def to_arrow(self, rows: int | None = None) -> pa.Table:
         """Return the synthetic rows (the first ``rows`` of them) under the original column names."""
@@ -270,10 +278,11 @@ def run_request(
     again: bool = False,
     listener: Listener | None = None,
 ) -> Result:
-    """Run a whole request, as the HTTP API takes it.
+    """Run a whole request, as the HTTP API takes it; where it names a database (``to``), load that too.
 
     The same request again continues where an interrupted one stopped, or returns the finished one.
     """
+    from synthcredit import stores
     from synthcredit.local.workflow import Workflow, deaf
 
     goal = Path(out)
@@ -284,8 +293,14 @@ def run_request(
     parsed = parse_request(body)
     place = _home(home)
     workflow = Workflow(place, place / "out" if form else goal, workers=workers)
-    job = workflow.run(parsed, key=request_key(parsed), again=again, listener=listener or deaf)
+    hear = listener or deaf
+    if parsed.to is not None:
+        stores.reach(parsed.to.named)
+    job = workflow.run(parsed, key=request_key(parsed), again=again, listener=hear)
     result = _result(job, place)
+    if parsed.to is not None:
+        # After the gate, and after all else is delivered: a database that fails loses nothing.
+        stores.deliver(parsed.to.named, result.stored, progress=lambda done, message: hear("load", done, message))
     return in_one_file(result, goal) if form else result
 
 

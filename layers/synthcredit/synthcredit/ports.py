@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +221,23 @@ class Links(Protocol):
     @property
     def seconds(self) -> int:
         """How long a link works."""
+
+
+class Secrets(Protocol):
+    """Where passwords are kept."""
+
+    def read(self, name: str) -> Mapping[str, Any]:
+        """Return what a secret holds, by key.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such secret.
+        InvalidInputError
+            It holds no JSON object.
+        StorageError
+            It may not be read, or is out of reach.
+        """
 
 
 class Signer(Protocol):

@@ -78,3 +78,33 @@ def test_the_digest_survives_json_and_tells_requests_apart(seed, rows):
     request = parse_request({**GOOD, "seed": seed, "rows": rows})
     assert JobRequest.model_validate_json(request.model_dump_json(by_alias=True)).digest == request.digest
     assert parse_request({**GOOD, "seed": seed, "rows": rows % MAX_ROWS + 1}).digest != request.digest
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        {"url": "postgresql://bank:hidden@host/credit"},
+        {"url": "postgresql://bank:hi@dden@host/credit"},
+        {"url": "postgresql://host/credit?password=hidden"},
+        {"url": "postgresql://:hidden@host"},
+    ],
+)
+def test_a_request_holds_no_password(to):
+    with pytest.raises(InvalidInputError, match="requests are kept: name a secret instead") as caught:
+        parse_request({**GOOD, "to": to})
+    assert caught.value.problems[0].field == "to.url"
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("to", [{}, {"url": "mysql://host/db", "secret": "credit/db"}])
+def test_a_request_names_one_database(to):
+    with pytest.raises(InvalidInputError, match="either a url or a secret"):
+        parse_request({**GOOD, "to": to})
+
+
+def test_a_database_counts_in_the_digest_and_none_does_not():
+    named = parse_request({**GOOD, "to": {"secret": "credit/db"}})
+    assert named.to.named == "secret:credit/db"
+    assert parse_request({**GOOD, "to": {"url": "mysql://bank@host/db"}}).to.named == "mysql://bank@host/db"
+    assert named.digest != parse_request(GOOD).digest
+    assert parse_request({**GOOD, "to": None}).digest == parse_request(GOOD).digest

@@ -49,7 +49,7 @@ def scorer(rows: Rows, given: int | None, conditioned: bool = True) -> Scorer:
 
 def training(given: int | None = 3) -> CtganTraining:
     rows = Rows.of(columns())
-    with neural.one_thread(7):
+    with neural.one_seeded_thread(7):
         return CtganTraining(rows, BATCH, 3, CPU, scorer(rows, given))
 
 
@@ -194,7 +194,7 @@ def test_gumbel_noise():
 @pytest.mark.parametrize("given", [None, 3])
 def test_the_exported_network_is_the_librarys_generator(given):
     ours = training(given)
-    with neural.one_thread(1):
+    with neural.one_seeded_thread(1):
         for number in range(5):
             ours.step(number)
     network = ours.network()
@@ -239,7 +239,7 @@ def test_values_are_read_as_the_librarys_transformer_reads_them():
 
 def test_a_warm_start_gives_what_the_network_gave():
     ours = training()
-    with neural.one_thread(1):
+    with neural.one_seeded_thread(1):
         for number in range(30):
             ours.step(number)
         before = ours.network()
@@ -254,7 +254,7 @@ def test_a_warm_start_gives_what_the_network_gave():
 def test_without_conditions():
     rows = Rows.of([_only_values()])
     plain = Scorer((_only_values().part,), (), rows, None, True, SimpleNamespace(score=lambda rows: 0.5), 1)
-    with neural.one_thread(1):
+    with neural.one_seeded_thread(1):
         ours = CtganTraining(rows, BATCH, 3, CPU, plain)
         ours.step(0)
         again = CtganTraining(rows, BATCH, 3, CPU, plain)

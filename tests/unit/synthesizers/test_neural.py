@@ -251,10 +251,10 @@ def test_too_little_memory_is_refused():
 
 def test_threads_and_torchs_randomness_are_put_back():
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    with neural.one_thread(3):
+    with neural.one_seeded_thread(3):
         first = torch.rand(1)
         assert torch.get_num_threads() == 1
-    with neural.one_thread(3):
+    with neural.one_seeded_thread(3):
         assert torch.equal(first, torch.rand(1))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.get_num_threads() == threads

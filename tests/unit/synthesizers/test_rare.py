@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthcredit.datasets.schema import Column, TableSchema
-from synthcredit.synthesizers import rare
+from synthcredit.synthesizers import people, rare
 from synthcredit.synthesizers.features import Discrete, Numeric
 
 K = 5
@@ -89,5 +89,5 @@ def test_rows_of_k_people():
         Column(name="x", storage_name="x", kind="continuous", dtype="double"),
     )
     table = pa.table({"who": [1, 1, 1, 2, 2, 3], "x": np.arange(6.0)})
-    assert rare.rows_for(2, table, TableSchema(name="t", columns=columns)) == 2
-    assert rare.rows_for(3, table, TableSchema(name="t", columns=columns, customer="who")) == 6
+    assert people.rows_behind(2, table, TableSchema(name="t", columns=columns)) == 2
+    assert people.rows_behind(3, table, TableSchema(name="t", columns=columns, customer="who")) == 6

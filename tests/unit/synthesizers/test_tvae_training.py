@@ -43,7 +43,7 @@ def training() -> TvaeTraining:
         ]
     )
     scorer = Scorer(PARTS, (), rows, None, False, SimpleNamespace(score=lambda rows: 0.5), 1)
-    with neural.one_thread(7):
+    with neural.one_seeded_thread(7):
         return TvaeTraining(rows, 40, 3, torch.device("cpu"), scorer)
 
 
@@ -83,7 +83,7 @@ def test_an_epoch_sees_every_row_once(monkeypatch):
 
 def test_the_exported_network_is_the_librarys_decoder():
     ours = training()
-    with neural.one_thread(1):
+    with neural.one_seeded_thread(1):
         for number in range(5):
             ours.step(number)
     network = ours.network()
@@ -112,7 +112,7 @@ def test_values_have_the_noise_that_was_learned_and_stay_in_reach():
 
 def test_a_warm_start_gives_what_the_network_gave_and_lets_the_encoder_catch_up():
     ours = training()
-    with neural.one_thread(1):
+    with neural.one_seeded_thread(1):
         for number in range(20):
             ours.step(number)
         before = ours.network()

@@ -112,3 +112,8 @@ def test_a_model_to_continue_has_to_be_there_and_of_the_family(ask, desk, card):
     assert estimate(ask(source={"continue_from": card.model_id}), desk).steps
     with pytest.raises(InvalidInputError, match="is of family 'trees', and 'copula' is asked for"):
         estimate(ask(source={"continue_from": card.model_id}, synthesizer={"name": "copula"}), desk)
+
+
+def test_a_database_is_refused_where_no_step_loads_it(ask, desk):
+    with pytest.raises(InvalidInputError, match="to: this platform has no step that loads databases"):
+        estimate(ask(to={"secret": "credit/db"}), desk)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from synthcredit import __version__, console
-from synthcredit.cli import assess, audit, platform, verbs
+from synthcredit.cli import assess, audit, platform, portfolio, stores, verbs
 
 app = typer.Typer(
     name="synthcredit",
@@ -36,11 +36,13 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         verbs.generate,
         verbs.complete,
         verbs.train,
+        portfolio.portfolio,
         assess.assess,
         audit.audit,
         verbs.models,
         verbs.verify,
         verbs.schema,
+        stores.load,
     ),
     _THERE: (platform.up, platform.submit, platform.status, platform.stop, platform.down),
 }

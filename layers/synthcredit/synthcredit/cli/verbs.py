@@ -44,6 +44,7 @@ from synthcredit.cli.common import (
     settings_of,
     with_constraints,
 )
+from synthcredit.cli.stores import Reset, Store, To, Yes, fill, reach, show, shown_as_json
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.evidence.model import Level
 
@@ -71,6 +72,9 @@ def run(
     continue_from: ContinueFrom = None,
     again: Again = False,
     workers: Workers = None,
+    to: To = None,
+    reset: Reset = False,
+    yes: Yes = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +101,8 @@ def run(
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
-        _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
+        store = Store(to, reset=reset, yes=yes)
+        _run(body, store, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
 
 def generate(
@@ -116,6 +121,9 @@ def generate(
     evidence: EvidenceLevel = Level.STANDARD,
     again: Again = False,
     workers: Workers = None,
+    to: To = None,
+    reset: Reset = False,
+    yes: Yes = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +143,8 @@ def generate(
             "gate": given(profile=profile),
             "evidence": evidence,
         }
-        _run(body, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
+        store = Store(to, reset=reset, yes=yes)
+        _run(body, store, out_path=out_path, home=home, workers=workers, again=again, as_json=as_json)
 
 
 def complete(
@@ -336,13 +345,26 @@ def schema(
 
 
 def _run(
-    body: dict[str, Any], *, out_path: Path, home: Path | None, workers: int | None, again: bool, as_json: bool
+    body: dict[str, Any],
+    store: Store,
+    *,
+    out_path: Path,
+    home: Path | None,
+    workers: int | None,
+    again: bool,
+    as_json: bool,
 ) -> None:
     from synthcredit import api
 
+    if store.to is not None:
+        reach(store.to)
     with console.progress() as listener:
         result = api.run_request(body, out=out_path, home=home, workers=workers, again=again, listener=listener)
+    # After the gate, and after all else is delivered: a database that fails loses nothing.
+    loaded = None if store.to is None else fill(store.to, result.stored, reset=store.reset, yes=store.yes)
     if as_json:
-        console.print_json(console.as_json(result))
-    else:
-        console.summary(result, new=bool(listener.seen))
+        console.print_json(console.as_json(result) | ({} if loaded is None else {"database": shown_as_json(loaded)}))
+        return
+    console.summary(result, new=bool(listener.seen))
+    if loaded is not None:
+        show(loaded)

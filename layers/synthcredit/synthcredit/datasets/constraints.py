@@ -20,9 +20,21 @@ class _Constraint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-def _different(columns: tuple[str, ...]) -> None:
-    if len(set(columns)) < len(columns):
-        raise ValueError("it names a column twice")
+class _OfColumns(_Constraint):
+    """What constraints on several columns alike share."""
+
+    columns: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("it names a column twice")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that it is about."""
+        return self.columns
 
 
 class RangeConstraint(_Constraint):
@@ -50,22 +62,12 @@ class RangeConstraint(_Constraint):
         return f"'{self.column}' inside its declared range"
 
 
-class OrderConstraint(_Constraint):
+class OrderConstraint(_OfColumns):
     """Numbers or dates that never decrease from left to right. Missing values are passed over."""
 
     kind: Literal["order"]
     columns: Columns
     strict: Annotated[bool, Field(description="Whether equal values are refused too.")] = False
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        _different(self.columns)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that it is about."""
-        return self.columns
 
     @property
     def says(self) -> str:
@@ -73,21 +75,11 @@ class OrderConstraint(_Constraint):
         return (" < " if self.strict else " <= ").join(f"'{name}'" for name in self.columns)
 
 
-class CombinationsConstraint(_Constraint):
+class CombinationsConstraint(_OfColumns):
     """Only combinations of values that training rows have, those of at least k people."""
 
     kind: Literal["combinations"]
     columns: Columns
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        _different(self.columns)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that it is about."""
-        return self.columns
 
     @property
     def says(self) -> str:
@@ -161,21 +153,11 @@ class NullsConstraint(_Constraint):
         return f"'{self.column}' missing {'exactly ' if self.only else ''}where {_quoted(self.when)} say so"
 
 
-class UniqueConstraint(_Constraint):
+class UniqueConstraint(_OfColumns):
     """Values, or combinations of them, that come once in a dataset. Rows in which one is missing are not judged."""
 
     kind: Literal["unique"]
     columns: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        _different(self.columns)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that it is about."""
-        return self.columns
 
     @property
     def says(self) -> str:

@@ -36,6 +36,7 @@ from synthcredit.evidence.sides import Sides, draw
 from synthcredit.randomness import generator
 from synthcredit.synthesizers.codec import encode
 from synthcredit.synthesizers.conditions import Steering
+from synthcredit.synthesizers.features import Features, rows_of, take
 from synthcredit.synthesizers.fitting import Progress, silent
 
 MAX_ROWS = 100_000
@@ -117,16 +118,15 @@ def assess(
     made = encode(synthetic, schema)
     if steering:
         checks = (*checks, *steered.check(made, steering, schema, whole=synthetic.num_rows == rows_released))
-    sides = _drawn(Sides(made, encode(real.train, schema), encode(real.holdout, schema)), seed)
-    known = encode(real.known_train, schema)
-    exposed = sides
-    if steering:
-        exposed = _drawn(Sides(made, known, encode(real.known_holdout, schema)), seed)
+    sides = _drawn(Sides(made, *real.features), seed)
+    exposed = _drawn(Sides(made, *real.known), seed) if steering else sides
     faithful = fidelity.measure(sides, schema, generator(seed, "evidence/fidelity"))
     progress(0.4, "training models on synthetic and on real rows")
     useful = utility.measure(sides, schema, generator(seed, "evidence/utility"))
     progress(0.5, "looking for copied rows")
-    private = privacy.measure(Sides(sides.synthetic, known, exposed.holdout), generator(seed, "evidence/privacy"))
+    private = privacy.measure(
+        Sides(sides.synthetic, real.known[0], exposed.holdout), generator(seed, "evidence/privacy")
+    )
     more = _More()
     spread: dict[Figure, float] = {}
     if level is Level.STANDARD:
@@ -167,33 +167,40 @@ class _Compared:
 
     Parameters
     ----------
-    train, holdout
-        Those that are as the synthetic rows were asked to be.
-    known_train, known_holdout
-        For privacy: those that meet the same conditions, whatever their shares.
+    train
+        The training rows that are as the synthetic rows were asked to be.
+    features
+        These and such held-out rows, encoded.
+    known
+        For privacy: training and held-out rows that meet the same conditions, whatever their shares.
     notes
         What was left out.
     """
 
     train: pa.Table
-    holdout: pa.Table
-    known_train: pa.Table
-    known_holdout: pa.Table
+    features: tuple[Features, Features]
+    known: tuple[Features, Features]
     notes: tuple[str, ...] = ()
 
 
 def _compared(
     train: pa.Table, holdout: pa.Table, schema: TableSchema, steering: Steering | None, seed: int
 ) -> _Compared:
+    of_train, of_holdout = encode(train, schema), encode(holdout, schema)
     if not steering:
-        return _Compared(train, holdout, train, holdout)
-    tables, counts = [], {}
-    for side, table in (("training", train), ("held-out", holdout)):
-        found = steered.alike(encode(table, schema), steering, schema, generator(seed, f"evidence/alike/{side}"))
-        tables.append((table.take(pa.array(found.drawn)), table.take(pa.array(found.inside))))
-        counts[side] = (table.num_rows, len(found.inside), len(found.drawn))
-    (drawn_train, known_train), (drawn_holdout, known_holdout) = tables
-    return _Compared(drawn_train, drawn_holdout, known_train, known_holdout, (steered.describe(steering, counts),))
+        return _Compared(train, (of_train, of_holdout), (of_train, of_holdout))
+    among = steered.alike(of_train, steering, schema, generator(seed, "evidence/alike/training"))
+    held = steered.alike(of_holdout, steering, schema, generator(seed, "evidence/alike/held-out"))
+    counts = {
+        side: (rows_of(features), len(found.inside), len(found.drawn))
+        for side, features, found in (("training", of_train, among), ("held-out", of_holdout, held))
+    }
+    return _Compared(
+        train.take(pa.array(among.drawn)),
+        (take(of_train, among.drawn), take(of_holdout, held.drawn)),
+        (take(of_train, among.inside), take(of_holdout, held.inside)),
+        (steered.describe(steering, counts),),
+    )
 
 
 def _drawn(whole: Sides, seed: int) -> Sides:

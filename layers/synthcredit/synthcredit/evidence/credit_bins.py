@@ -15,7 +15,7 @@ from synthcredit.evidence.aggregates import MIN_CELL, MISSING, OTHER
 from synthcredit.evidence.model import Figure
 from synthcredit.evidence.sides import Bin, Sides, cut, draw, fit_bins
 from synthcredit.evidence.utility import MIN_OF_A_CLASS, outcome, prepare
-from synthcredit.synthesizers.features import Discrete, Feature, Features, take
+from synthcredit.synthesizers.features import Discrete, Feature, Features, rarer, take
 
 MAX_ROWS = 30_000
 """Rows a side: information values of ten bins are sure to the second digit, and 200 resamples take 50 MB."""
@@ -190,7 +190,7 @@ def good_and_bad(target: Feature) -> tuple[Vector, float] | str:
     classes, counts = np.unique(outcome(target), return_counts=True)
     if len(classes) != 2:
         return "the target has more than two classes; good and bad are needed"
-    return classes, float(classes[1] if counts[1] <= counts[0] else classes[0])
+    return classes, float(classes[rarer(counts)])
 
 
 def class_name(column: Column, value: float) -> str:

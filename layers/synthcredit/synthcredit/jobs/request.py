@@ -7,9 +7,9 @@ import json
 import re
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from synthcredit.datasets import constraints, contradictions
 from synthcredit.datasets.schema import TableSchema
@@ -74,6 +74,37 @@ class ModelSource(_Model):
 Source = Annotated[DatasetSource | ModelSource, Field(discriminator="kind")]
 
 
+class Destination(_Model):
+    """A database that the rows are loaded into; never with its password, since requests are kept."""
+
+    url: Annotated[
+        str | None, Field(description="Its URL without password: postgresql://host/db; user and password come apart.")
+    ] = None
+    secret: Annotated[
+        str | None, Field(min_length=1, description="The name of a secret that says where it is and how to get in.")
+    ] = None
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: str | None) -> str | None:
+        # Not by urlsplit's password: it must be found in a URL that is wrong as well.
+        place = (value or "").partition("://")[2].rpartition("@")[0]
+        if ":" in place or "?" in (value or ""):
+            raise ValueError("it holds a password or options, and requests are kept: name a secret instead")
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.url is None) == (self.secret is None):
+            raise ValueError("it takes either a url or a secret")
+        return self
+
+    @property
+    def named(self) -> str:
+        """The database as `synthcredit.stores.deliver` takes it."""
+        return self.url if self.url is not None else f"secret:{self.secret}"
+
+
 class SynthesizerChoice(BaseModel):
     """A model family and its settings."""
 
@@ -104,6 +135,7 @@ class JobRequest(_Model):
     deliver: Annotated[tuple[Format, ...], Field(min_length=1, description="In which forms the data is delivered.")] = (
         Format.PARQUET,
     )
+    to: Annotated[Destination | None, Field(description="A database that the rows are loaded into besides.")] = None
 
     @field_validator("deliver")
     @classmethod
@@ -113,9 +145,11 @@ class JobRequest(_Model):
     @property
     def digest(self) -> str:
         """SHA-256 of the request, in hex: equal requests have equal digests."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True).encode()
-        ).hexdigest()
+        content = self.model_dump(mode="json", by_alias=True)
+        if self.to is None:
+            # So that requests from before there were databases keep their digests.
+            del content["to"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:

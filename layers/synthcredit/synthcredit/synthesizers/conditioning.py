@@ -13,7 +13,7 @@ from synthcredit.datasets.schema import Column, Dtype, Kind, TableSchema, Value,
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.synthesizers.codec import settled
 from synthcredit.synthesizers.conditions import Conditions, Quota, Range, Shares, Steering, Wanted
-from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rows_of, values_of
+from synthcredit.synthesizers.features import Discrete, Feature, Features, Numeric, rarer, rows_of, values_of
 
 CLASSES = 2
 """A target rate is the share of one of so many classes."""
@@ -87,9 +87,8 @@ def _quota(conditions: Conditions, features: Features, schema: TableSchema) -> Q
     if conditions.target_rate is not None:
         column = _rated(schema, features)
         counts = np.bincount(_codes(features, column), minlength=len(column.categories or ()))
-        # Of equally many, the second: the rule of the evidence, too.
-        rarer = 1 if counts[1] <= counts[0] else 0
-        return _of(column, features, {rarer: conditions.target_rate, 1 - rarer: 1.0 - conditions.target_rate})
+        rare = rarer(counts)
+        return _of(column, features, {rare: conditions.target_rate, 1 - rare: 1.0 - conditions.target_rate})
     if conditions.balance is not None:
         column = _categorical(conditions.balance, "conditions.balance", schema)
         present = np.unique(_codes(features, column))

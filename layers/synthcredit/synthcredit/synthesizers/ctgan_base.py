@@ -31,11 +31,11 @@ from threadpoolctl import ThreadpoolController
 from synthcredit.datasets.schema import Column, TableSchema
 from synthcredit.errors import MissingPackageError, Problem
 from synthcredit.randomness import BLOCK_ROWS
+from synthcredit.synthesizers import people
 from synthcredit.synthesizers.ctgan_network import KNOTS, NOTHING, Network, Part, draw_rows, to_feature
 from synthcredit.synthesizers.features import Features, values_of
 from synthcredit.synthesizers.fitting import Fitting
-from synthcredit.synthesizers.protocol import MIN_ROWS, Synthesizer
-from synthcredit.synthesizers.rare import rows_for
+from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import NetworkSettings
 
 _PIECE_ROWS = 1024
@@ -107,14 +107,8 @@ class NetworkSynthesizer(Synthesizer):
         self._parts, self._network = parts, network
 
     def _look(self, table: pa.Table, schema: TableSchema) -> Iterator[Problem]:
-        self._k_rows = rows_for(self.settings.k, table, schema)
-        if self._k_rows > max(table.num_rows, MIN_ROWS):
-            yield Problem(
-                "synthesizer.k",
-                f"only {self._k_rows} rows are sure to belong to {self.settings.k} people, and the table has "
-                f"{table.num_rows}",
-                "Give rows of more people, or choose a smaller k.",
-            )
+        self._k_rows = people.rows_behind(self.settings.k, table, schema)
+        yield from people.too_few(self.settings.k, self._k_rows, table)
 
     def _fit(self, features: Features, fitting: Fitting) -> None:
         try:

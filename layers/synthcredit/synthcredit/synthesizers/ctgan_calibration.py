@@ -15,9 +15,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from synthcredit.synthesizers.choices import SMALLEST, factors
 from synthcredit.synthesizers.ctgan_network import NOTHING, Floats, Network, Part
-
-_SMALLEST = 1e-6
 
 
 def calibrate(
@@ -81,12 +80,5 @@ def _choices(parts: tuple[Part, ...], given: int | None) -> Iterator[slice]:
 
 def _moved(logits: Floats, wanted: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     """Return what to add to the logits, shape (options, n), so that the options are chosen as often as wanted."""
-    wanted = np.maximum(wanted, _SMALLEST)
-    wanted = wanted / wanted.sum()
-    weights = np.exp(logits - logits.max(axis=0), dtype=np.float64)
-    factors = np.ones(len(wanted))
-    for _ in range(rounds):
-        scaled = weights * factors[:, None]
-        factors *= wanted / np.maximum((scaled / scaled.sum(axis=0)).mean(axis=1), _SMALLEST)
-        factors /= factors.max()
-    return np.log(np.maximum(factors, 1e-12))
+    wanted = np.maximum(wanted, SMALLEST)
+    return np.log(np.maximum(factors(logits, wanted / wanted.sum(), rounds), 1e-12))

@@ -106,7 +106,7 @@ def fit(
     kind = KINDS[family]
     device = neural.device_for(settings.device)
     fitting.progress(0.0, "finding the modes of the numeric columns")
-    with neural.one_thread(int(generator(fitting.seed, f"{family}/modules").integers(2**63))):
+    with neural.one_seeded_thread(int(generator(fitting.seed, f"{family}/modules").integers(2**63))):
         columns = _encoded(family, features, schema, settings, fitting, k_rows, previous)
         parts = tuple(column.part for column in columns)
         rows = Rows.of(columns)

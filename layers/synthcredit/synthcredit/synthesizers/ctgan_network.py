@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthcredit.datasets.schema import Column
+from synthcredit.synthesizers.choices import choose
 from synthcredit.synthesizers.features import Discrete, Feature, Numeric
 
 _WEIGHT_LIMIT = 1e6
@@ -224,12 +224,4 @@ def _noisy(tanh: Floats, noise: float, rng: np.random.Generator) -> Floats:
 
 
 def _choose(logits: Floats, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw one option a row: from logits of shape (options, n), which are used up, to indices of shape (n,)."""
-    if not len(logits):
-        return np.zeros(logits.shape[1], dtype=np.intp)
-    logits -= logits.max(axis=0)
-    weights = np.exp(logits, out=logits)
-    for above, below in itertools.pairwise(weights):  # numpy's own cumsum is several times slower here
-        below += above
-    drawn = rng.random(logits.shape[1], dtype=np.float32) * weights[-1]
-    return np.asarray((weights[:-1] <= drawn).sum(axis=0, dtype=np.intp))
+    return choose(logits, rng) if len(logits) else np.zeros(logits.shape[1], dtype=np.intp)

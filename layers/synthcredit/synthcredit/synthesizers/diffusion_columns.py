@@ -30,8 +30,8 @@ from synthcredit.synthesizers.trees_states import (
     Floats,
     NumericStates,
     States,
+    multiples,
 )
-from synthcredit.synthesizers.trees_states import _multiples as multiples
 
 UNUSED = -1
 """The class of a state that no row has, and of a row whose class is not known."""

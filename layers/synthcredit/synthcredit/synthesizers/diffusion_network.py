@@ -9,13 +9,14 @@ step of the sampler are folded into the weights, for all rows are at the same st
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from synthcredit.synthesizers.choices import SMALLEST, choose, factors
 
 SIGMA_MAX, SIGMA_MIN = 20.0, 0.004
 """Deviation of the noise on numbers of deviation 1, at the first step and the last. EDM's images (deviation .5) start
@@ -24,7 +25,6 @@ _RHO = 7.0
 LARGEST = 6.0
 """Normal scores end here, so denoised ones are cut off."""
 _ROUNDS = 50
-_SMALLEST = 1e-6
 _WEIGHT_LIMIT = 1e3
 """No trained weight comes near; below it nothing in the forward pass can overflow float32."""
 
@@ -331,21 +331,10 @@ def one_hot(codes: Sequence[Codes], sizes: Sequence[int]) -> NDArray[np.uint8]:
     return result
 
 
-def choose(logits: Floats, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw one class a row: from logits of shape (classes, n), which are used up, to indices of shape (n,)."""
-    logits -= logits.max(axis=0)
-    weights = np.exp(logits, out=logits)
-    for above, below in itertools.pairwise(weights):  # numpy's own cumsum is several times slower here
-        below += above
-    drawn = rng.random(logits.shape[1], dtype=np.float32) * weights[-1]
-    return np.asarray((weights[:-1] <= drawn).sum(axis=0, dtype=np.intp))
-
-
 def moved(logits: Floats, wanted: NDArray[np.float64]) -> Floats:
     """Return what to add to the logits, shape (classes, n), so that classes come as often as wanted.
 
-    Iterative proportional fitting of one margin (Deming and Stephan 1940): what the network knows of the classes of
-    single rows stays. The sum of what is added is 0.
+    The sum of what is added is 0; see `choices.factors`.
 
     Parameters
     ----------
@@ -354,13 +343,6 @@ def moved(logits: Floats, wanted: NDArray[np.float64]) -> Floats:
     wanted
         Shape (classes,), of sum 1.
     """
-    share = np.maximum(wanted, _SMALLEST)
-    weights = np.exp(logits - logits.max(axis=0), dtype=np.float64)
-    factors = np.ones(len(wanted))
-    for _ in range(_ROUNDS):
-        scaled = weights * factors[:, None]
-        factors *= share / np.maximum((scaled / scaled.sum(axis=0)).mean(axis=1), _SMALLEST)
-        factors /= factors.max()
-    more = np.log(np.maximum(factors, _SMALLEST))
+    more = np.log(np.maximum(factors(logits, wanted, _ROUNDS), SMALLEST))
     result: Floats = (more - more.mean()).astype(np.float32)
     return result

@@ -25,15 +25,13 @@ import hashlib
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch.nn import functional
 
 from synthcredit.randomness import generator
@@ -41,6 +39,7 @@ from synthcredit.synthesizers.diffusion_columns import Coding, Seen
 from synthcredit.synthesizers.diffusion_network import LARGEST, Layout, noise_levels, one_hot, scalings
 from synthcredit.synthesizers.diffusion_state import SETS, Arrays, Place, State, from_bytes
 from synthcredit.synthesizers.fitting import Fitting
+from synthcredit.synthesizers.neural import one_thread
 from synthcredit.synthesizers.settings import DiffusionSettings
 
 HELD_OUT, SMALL_HELD_OUT, SMALL = 0.05, 0.1, 5_000
@@ -345,7 +344,7 @@ def train(
     dict
         Weights by part.
     """
-    with _one_thread():
+    with one_thread():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         data = Rows.of(codings, seen, target, layout, device)
         parts: list[Part] = []
@@ -515,18 +514,3 @@ def _optimiser(sets: dict[str, Tensors], step: int) -> torch.optim.Adam:
             "exp_avg_sq": sets["second_moment"][name],
         }
     return optimiser
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute in one thread: the same network whatever the machine's processors, and no waiting for threads.
-
-    The matrices are small, and a busy second processor holds both up.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(before)

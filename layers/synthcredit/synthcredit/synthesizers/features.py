@@ -79,3 +79,8 @@ def values_of(feature: Feature) -> NDArray[Any]:
 def rows_of(features: Features) -> int:
     """Return the number of rows; 0 where there is no column."""
     return next((len(values_of(feature)) for feature in features.values()), 0)
+
+
+def rarer(counts: Sequence[int] | NDArray[np.int64]) -> int:
+    """Return which of two classes is the rarer one, 0 or 1, such as default; of equally many, the second."""
+    return 1 if counts[1] <= counts[0] else 0

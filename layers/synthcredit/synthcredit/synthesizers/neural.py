@@ -406,8 +406,8 @@ def noise_for(rng: np.random.Generator, device: torch.device) -> torch.Generator
 
 
 @contextmanager
-def one_thread(seed: int) -> Iterator[None]:
-    """Compute in one thread, and let torch's global generator, which initialises modules, begin with a seed.
+def one_thread() -> Iterator[None]:
+    """Compute in one thread.
 
     The same network whatever the machine's processors, and no waiting for threads: the matrices are small. On two idle
     processors a second thread saves a fifth of the time at most; on busy ones, steps took ten times as long.
@@ -415,11 +415,18 @@ def one_thread(seed: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with threadpool_limits(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_seeded_thread(seed: int) -> Iterator[None]:
+    """Compute in `one_thread`, and let torch's global generator, which initialises modules, begin with a seed."""
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def hold_out(rows: int, seed: int, purpose: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

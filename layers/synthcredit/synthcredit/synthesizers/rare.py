@@ -1,7 +1,7 @@
 """What fewer than ``k`` people share is merged, replaced or pulled in before a network sees it.
 
 The same rules as for the states of `trees`, on features: a family that trains a network applies them to its training
-rows and needs no other guard for rare values. They count rows; `rows_for` says how many rows make ``k`` people.
+rows and needs no other guard for rare values. They count rows; `people.rows_behind` says how many make ``k`` people.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from synthcredit.datasets.schema import Column, TableSchema
@@ -20,17 +19,6 @@ FEW_VALUES = 20
 _ROWS_PER_VALUE = 5
 
 Floats = NDArray[np.float64]
-
-
-def rows_for(k: int, table: pa.Table, schema: TableSchema) -> int:
-    """Return how many rows belong to at least ``k`` people, whichever rows they are.
-
-    Where a person has one row, ``k``. Otherwise one more than the ``k - 1`` people of most rows have together.
-    """
-    if schema.customer is None:
-        return k
-    counts = table[schema.customer].value_counts().field("counts").to_numpy()
-    return int(np.sort(counts)[::-1][: k - 1].sum()) + 1
 
 
 def guarded(features: Features, schema: TableSchema, k: int, rng: np.random.Generator) -> Features:
@@ -53,7 +41,7 @@ def guarded(features: Features, schema: TableSchema, k: int, rng: np.random.Gene
 def guard(feature: Feature, column: Column, k: int, rng: np.random.Generator) -> Feature:
     """Return one column with nothing rare in it; parameters as for `guarded`."""
     if isinstance(feature, Discrete):
-        return common_categories(feature, k, rng)
+        return common_categories(feature, k, rng, missing=feature.size - 1 if column.nullable else None)
     values = common_codes(feature.values, column.special_values, k, rng)
     ordinary = ~np.isnan(values) & ~np.isin(values, column.special_values)
     changed = values.copy()
@@ -70,15 +58,20 @@ def has_few_values(values: Floats) -> bool:
     return len(counts) <= 2 or (len(counts) <= FEW_VALUES and counts.mean() >= _ROWS_PER_VALUE)
 
 
-def common_categories(feature: Discrete, k: int, rng: np.random.Generator) -> Discrete:
-    """Give rows of a category that fewer than ``k`` rows have that of another row, drawn at random."""
+def common_categories(feature: Discrete, k: int, rng: np.random.Generator, *, missing: int | None = None) -> Discrete:
+    """Give rows of a category that fewer than ``k`` rows have that of another row, drawn at random.
+
+    ``missing`` is the code that means missing, if there is one: a rare category does not become missing, so that as
+    many values are missing as were.
+    """
     codes = feature.codes
     common = np.bincount(codes, minlength=feature.size) >= k
     rare = ~common[codes]
     if not rare.any():
         return feature
+    kept = ~rare & (codes != missing) if missing is not None else ~rare
     # Where no category is common, any of the schema's is as good: that says nothing of anybody.
-    pool = codes[~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
+    pool = codes[kept if kept.any() else ~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
     changed = codes.copy()
     changed[rare] = rng.choice(pool, int(rare.sum()))
     return Discrete(changed, feature.size)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthcredit.synthesizers.features import Discrete, Numeric
+from synthcredit.synthesizers.rare import common_categories
 
 MAX_BINS = 1000
 """Quantile bins of one column, at most."""
@@ -202,23 +203,14 @@ def learn_categories(
     rng
         What is drawn from.
     missing
-        The code that means missing, if there is one: a rare category does not become missing, so that as many values
-        are missing as were.
+        The code that means missing, if there is one; see `rare.common_categories`.
 
     Returns
     -------
     states, rows
         The states, and the state of each row, shape (n,), int32.
     """
-    codes = feature.codes
-    common = np.bincount(codes, minlength=feature.size) >= k
-    rare = ~common[codes]
-    if rare.any():
-        # Where no category is common, any of the schema's is as good: that says nothing of anybody.
-        kept = ~rare & (codes != missing) if missing is not None else ~rare
-        pool = codes[kept if kept.any() else ~rare] if common.any() else np.arange(feature.size, dtype=np.int32)
-        codes = codes.copy()
-        codes[rare] = rng.choice(pool, int(rare.sum()))
+    codes = common_categories(feature, k, rng, missing=missing).codes
     if reference is None:
         code = np.arange(feature.size, dtype=np.int32)
     else:
@@ -346,11 +338,11 @@ def _by_roundness(
     if not rows:
         return []
     values, rows_of = distinct[binned], counts[binned]
-    base = max((size * by for size in steps for by in (1, 2, 2.5, 5) if _multiples(values, size * by).all()), default=0)
+    base = max((size * by for size in steps for by in (1, 2, 2.5, 5) if multiples(values, size * by).all()), default=0)
     kept, last_share, last_step = [float(base)], 1.0, base or steps[0]
     level = np.zeros(len(binned), dtype=np.int64)
     for size in (size for size in steps if size > base):
-        multiple = _multiples(values, size)
+        multiple = multiples(values, size)
         share = rows_of[multiple].sum() / rows
         if share * rows >= 5 * bin_rows and share >= _EXCESS * last_share * last_step / size:
             level[multiple] = len(kept)
@@ -362,7 +354,8 @@ def _by_roundness(
     return [(size, binned[level == at]) for at, size in enumerate(kept) if (level == at).any()]
 
 
-def _multiples(values: Floats, size: float) -> NDArray[np.bool_]:
+def multiples(values: Floats, size: float) -> NDArray[np.bool_]:
+    """Tell which values are whole multiples of a size, shape (n,); 0 is one of every size."""
     whole = np.round(values / size)
     found: NDArray[np.bool_] = (np.abs(values / size - whole) < 1e-6) & ((whole != 0) | (values == 0))
     return found

@@ -111,6 +111,14 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
                 "Ask for fewer rows, or raise the template's parameter MaxRows.",
             )
         )
+    if request.to is not None:
+        yield InvalidInputError(
+            Problem(
+                "to",
+                "this platform has no step that loads databases",
+                "Leave it out; fetch the results, then: synthcredit load FOLDER --to URL.",
+            )
+        )
     source = request.source
     looks: list[Callable[[], object]] = [
         lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),

@@ -40,7 +40,7 @@ down: ## Stop the embedded AWS; what it holds is kept.
 	@$(BIN)/synthcredit down
 
 test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 coverage: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done ## Run every test and measure coverage; a third slower.
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=85
@@ -63,6 +63,7 @@ bench: $(VENV)/.all ## Measure speed, memory, fidelity and evidence beside stock
 	$(BIN)/python benchmarks/evidence.py --rows 30000 1000000
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/portfolio.py
+	$(BIN)/python benchmarks/declared.py
 
 openapi: $(VENV)/.all ## Write docs/openapi.json anew.
 	$(BIN)/python functions/api/openapi.py

@@ -1,7 +1,7 @@
 """The one entry point of the image: it tells by its arguments what it is to be.
 
 entrypoint.py train                                   a SageMaker training job
-entrypoint.py process --step generate --job-id ID     a SageMaker processing job (generate, assess, publish)
+entrypoint.py process --step generate --job-id ID     a SageMaker processing job (generate, assess, publish, load)
 entrypoint.py lambda                                  a Lambda function; the image's default
 """
 
@@ -36,12 +36,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="synthesis", description="Trains, generates, assesses and publishes.")
+    parser = argparse.ArgumentParser(prog="synthesis", description="Trains, generates, assesses, publishes and loads.")
     roles = parser.add_subparsers(dest="role", required=True)
     roles.add_parser("lambda", help="serve the Lambda Runtime API")
     roles.add_parser("train", help="SageMaker training: the job id is in the hyperparameters")
     process = roles.add_parser("process", help="SageMaker processing")
-    process.add_argument("--step", required=True, choices=("generate", "assess", "publish"))
+    process.add_argument("--step", required=True, choices=("generate", "assess", "publish", "load"))
     process.add_argument("--job-id", required=True)
     return parser
 

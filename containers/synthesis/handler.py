@@ -16,7 +16,7 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    step: Literal["train", "generate", "assess", "publish"]
+    step: Literal["train", "generate", "assess", "publish", "load"]
     job_id: Annotated[str, Field(min_length=1)]
     shard: Annotated[int | None, Field(ge=0, description="Which shard to generate.")] = None
 

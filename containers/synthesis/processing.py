@@ -28,7 +28,7 @@ def process(step: str, job_id: str) -> None:
     Parameters
     ----------
     step
-        ``generate``, ``assess`` or ``publish``.
+        ``generate``, ``assess``, ``publish`` or ``load``.
     job_id
         The job.
     """

@@ -33,9 +33,10 @@ def train() -> None:
 
 def _leave_copy(job_id: str, where: World, folder: Path) -> None:
     plan = read_document(where.objects, job_key(job_id, "plan.json"), Plan)
-    card = where.models.find(plan.model_id)
+    model_id = plan.learned.model_id
+    card = where.models.find(model_id)
     folder.mkdir(parents=True, exist_ok=True)
-    with where.models.fetch(plan.model_id) as path:
+    with where.models.fetch(model_id) as path:
         shutil.copyfile(path, folder / "model.safetensors")
     if card is not None:
         (folder / "card.json").write_text(card.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")

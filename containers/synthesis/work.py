@@ -6,7 +6,7 @@ from synthcredit.ports import World
 from synthcredit.steps.standing import noting_failure
 from synthcredit.synthesizers.fitting import Progress, silent
 
-STEPS = ("train", "generate", "assess", "publish")
+STEPS = ("train", "generate", "assess", "publish", "load")
 
 
 def do(step: str, job_id: str, world: World, *, shard: int | None = None, progress: Progress = silent) -> None:
@@ -37,5 +37,10 @@ def do(step: str, job_id: str, world: World, *, shard: int | None = None, progre
         from synthcredit.steps.publish import publish
 
         publish(job_id, world)
+    elif step == "load":
+        from synthcredit.steps.load import load
+        from synthcredit.stores import deliver_tables
+
+        load(job_id, world, deliver_tables, progress)
     else:
         raise ValueError(f"there is no step '{step}'; there are {', '.join(STEPS)}")

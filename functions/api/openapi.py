@@ -50,6 +50,38 @@ REQUESTS: dict[str, Any] = {
             "deliver": ["parquet", "csv"],
         },
     },
+    "portfolio": {
+        "summary": "A simulated lender's whole book, from no data",
+        "value": {"source": {"kind": "portfolio", "customers": 100000, "scenario": "downturn"}, "seed": 7},
+    },
+    "schema": {
+        "summary": "Tables as they are declared, from no data",
+        "value": {
+            "source": {
+                "kind": "schema",
+                "declaration": {
+                    "name": "accounts",
+                    "tables": {
+                        "customers": {
+                            "rows": 1000,
+                            "columns": {
+                                "customer_id": {"type": "key", "format": "C{:06d}"},
+                                "segment": {"type": "text", "categories": {"retail": 0.8, "private": 0.2}},
+                            },
+                        },
+                        "transactions": {
+                            "belongs_to": {"table": "customers", "children": {"kind": "poisson", "mean": 20}},
+                            "columns": {
+                                "customer_id": {"type": "foreign_key", "of": "customers"},
+                                "amount": {"type": "number", "minimum": 0.01, "maximum": 5000},
+                            },
+                        },
+                    },
+                },
+            },
+            "seed": 7,
+        },
+    },
 }
 UPLOADS: dict[str, Any] = {
     "csv": {"summary": "A CSV file of 2 MB", "value": {"name": "applicants.csv", "size": 2000000}}

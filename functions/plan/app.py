@@ -19,8 +19,9 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:  # noqa: ANN401 - 
     return {
         "job_id": event["job_id"],
         **{step: places[step].where for step in ("train", "generate", "assess", "publish")},
+        "load": places["load"].where if "load" in places else Where.NOWHERE,
         "shards": [shard.number for shard in made.shards] if on_lambda else [],
         "instances": places["generate"].instances,
-        "train_seconds": training_limit(made.training.settings),
+        "train_seconds": training_limit({} if made.training is None else made.training.settings),
         "trainings": 1,
     }

@@ -21,7 +21,8 @@ HUNDRED = ("--target", "creditability", "--rows", "100", *HASTE)
 
 
 def test_the_main_job_ends_with_scores_verdict_times_places_and_a_taste(cli, german_credit, tmp_path):
-    done = cli("run", "--data", german_credit, "--target", "creditability", "--rows", "2000")
+    args = ("run", "--data", german_credit, "--target", "creditability", "--rows", "2000", *HASTE)
+    done = cli(*args)
     assert done.returncode == 0, done.stderr
     for words in ("Scores", "Gate", "Time", "Where it lies", "A taste", "PASSED: 2,000 synthetic rows"):
         assert words in done.stdout
@@ -29,14 +30,14 @@ def test_the_main_job_ends_with_scores_verdict_times_places_and_a_taste(cli, ger
         assert f"{step:9} 100%" in done.stderr
     (folder,) = (tmp_path / "out").iterdir()
     assert str(folder / "report.html") in done.stdout
-    again = cli("run", "--data", german_credit, "--target", "creditability", "--rows", "2000")
-    assert "done before" in again.stdout
+    assert "done before" in cli(*args).stdout
 
 
 def test_a_poor_model_is_stopped_with_exit_3_and_nothing_is_delivered(cli, german_credit, tmp_path):
     request = {
         "source": {"kind": "dataset", "uri": str(german_credit), "target": "creditability"},
         "rows": 500,
+        "evidence": "basic",
         "gate": {"min_pair_trends": 1.0},
     }
     (tmp_path / "request.json").write_text(json.dumps(request))
@@ -179,14 +180,10 @@ def _alive(pid: str) -> bool:
         return False
 
 
-def test_one_file_a_schema_a_model_and_an_assessment(cli, german_credit, tmp_path):
+def test_one_file_a_model_and_an_assessment(cli, german_credit, tmp_path):
     made = cli("run", "--data", german_credit, "--target", "creditability", "--out", "made.csv", *HASTE)
     assert made.returncode == 0, made.stderr
-    printed = cli("schema", german_credit, "--target", "creditability")
-    (tmp_path / "schema.json").write_text(printed.stdout)
-    with_schema = cli("run", "--data", german_credit, "--schema", "schema.json", "--rows", "1000", "--json", *HASTE)
-    assert json.loads(with_schema.stdout)["state"] == "succeeded"
-    judged = cli("assess", "--real", german_credit, "--synthetic", "made.csv", "--target", "creditability")
+    judged = cli("assess", "--real", german_credit, "--synthetic", "made.csv", "--target", "creditability", *HASTE)
     # Without a holdout privacy is not judged, and what is not judged is not good.
     assert judged.returncode == 3, judged.stderr
     assert "no holdout was given" in " ".join(judged.stdout.split())

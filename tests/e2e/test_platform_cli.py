@@ -29,7 +29,7 @@ def made(tmp_path_factory):
     """A job that was really done, in one process."""
     home = tmp_path_factory.mktemp("made")
     return synthcredit.run(
-        GERMAN[1], target="creditability", rows=2000, home=home, out=home / "out"
+        GERMAN[1], target="creditability", rows=2000, evidence="basic", home=home, out=home / "out"
     ), synthcredit.models(home)
 
 

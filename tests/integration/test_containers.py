@@ -24,6 +24,10 @@ from synthcredit.jobs.job import State
 from synthcredit.jobs.manifest import Manifest
 from synthcredit.jobs.placement import Limits, Where
 from synthcredit.jobs.request import parse_request
+from synthcredit.portfolio.scenario import load
+from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.volumes import Volumes
+from synthcredit.portfolio.write import write
 from synthcredit.steps.claim import claim
 from synthcredit.steps.files import job_key, read_document
 from synthcredit.steps.gate import gate
@@ -231,6 +235,33 @@ def test_a_machine_that_is_killed_is_made_good_to_the_byte(trained, cloud, world
     assert code == 0, said
     assert len(list(world.objects.keys(notes))) == 13
     assert _parts(world, killed) == _parts(world, undisturbed)
+
+
+def test_two_machines_make_the_portfolio_of_the_command_line(cloud, world, tmp_path):
+    few = {"customers": 33_000, "records": 1, "applications": 1, "history": 0, "statement_months": 0, "contacts": 1}
+    tables = ["customers", "market_data", "loan_applications", "loans", "campaign_events"]
+    request = parse_request({"source": {"kind": "portfolio", "tables": tables, **few}, "seed": 4})
+    job, _ = claim(request, world, caller="test", key="portfolio")
+    made = plan(job.job_id, world, Limits())
+    assert len(made.shards) == 2
+    assert {placement.step: placement.where for placement in made.placement}["train"] is Where.NOWHERE
+    machines = [_process(cloud, tmp_path / f"m{at}", "generate", job.job_id, at, 2) for at in range(2)]
+    for machine in machines:
+        code, said = _end(machine)
+        assert code == 0, said
+        # Each made its own.
+        assert sum("of this machine" in line for line in said.splitlines()) == 1
+    alone = tmp_path / "alone"
+    wanted = [table for table in TABLES if table.name in tables]
+    write(load("baseline"), Volumes(**few), 4, alone, tables=wanted)
+    prefix = job_key(job.job_id, "data/")
+    found = {}
+    for key in world.objects.keys(prefix):
+        with world.objects.fetch(key) as path:
+            found[key.removeprefix(prefix)] = path.read_bytes()
+    assert found == {path.relative_to(alone).as_posix(): path.read_bytes() for path in alone.rglob("*.parquet")}
+    # Two parts a table but for the one that belongs to the whole book.
+    assert len(found) == 9
 
 
 STEPPER = {"name": "stepper", "steps": 100, "seconds": 0.02, "keep_every": 5}

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pyarrow as pa
@@ -199,7 +200,7 @@ def test_a_gate_that_is_not_met_delivers_nothing_and_keeps_the_proof(applicants,
 
 
 STEPS = {
-    "plan": "synthcredit.steps.plan._plan",
+    "plan": "synthcredit.steps.learned_plan.plan_learned",
     "train": "synthcredit.steps.train.train_model",
     "generate": "synthcredit.datasets.write.write_part",
     "assess": "synthcredit.evidence.assess.assess",
@@ -234,6 +235,31 @@ def test_a_job_that_fails_says_where_and_why_and_leaves_nothing(applicants, plac
     # What was mended runs through, under the same job.
     done = _run(applicants, place)
     assert (done.job.job_id, done.job.state, done.job.failure) == (job.job_id, State.SUCCEEDED, None)
+
+
+def test_a_database_that_fails_leaves_what_is_published_and_the_same_request_goes_on(applicants, place, tmp_path):
+    request = {
+        "source": {"kind": "dataset", "uri": str(applicants), "target": "default"}, "rows": 300, "evidence": "basic",
+        "gate": EASY, "to": {"url": f"sqlite:///{tmp_path}/bank.db"},
+    }  # fmt: skip
+    # What stands there has other columns.
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        database.execute("CREATE TABLE applicants (nickname text)")
+    with pytest.raises(InvalidInputError, match="the rows are published all the same"):
+        synthcredit.run_request(request, **place)
+    (job,) = open_world(**place).jobs.all()
+    assert (job.state, job.failure.step, job.published) == (State.FAILED, "load", True)
+    assert _events(place)[-1] == "JobFailed"
+    delivered = place["out"] / job.job_id / "data" / "applicants" / "part-00000.parquet"
+    assert pq.read_metadata(delivered).num_rows == 300
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        database.execute("DROP TABLE applicants")
+    heard = []
+    done = synthcredit.run_request(request, **place, listener=lambda step, *_: heard.append(step))
+    assert (done.job.state, done.job.failure) == (State.SUCCEEDED, None)
+    assert set(heard) == {"load"}
+    with sqlite3.connect(tmp_path / "bank.db") as database:
+        assert database.execute("SELECT count(*) FROM applicants").fetchone() == (300,)
 
 
 def _import(name: str) -> None:

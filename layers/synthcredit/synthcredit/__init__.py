@@ -1,7 +1,8 @@
 """Synthetic credit data that a bank can use, and the proof of it.
 
 The verbs of the platform, for notebooks: `run`, `train`, `generate`, `assess`, `assess_tables`, `audit`, `compare`,
-`models`, `verify`, `detect_schema`. They are imported when they are first used, so that light programs stay light.
+`models`, `verify`, `detect_schema`, `estimate`. They are imported when they are first used, so
+that light programs stay light.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "compare",
     "complete",
     "detect_schema",
+    "estimate",
     "generate",
     "load_model",
     "models",

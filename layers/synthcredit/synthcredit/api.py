@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +26,16 @@ from synthcredit.evidence.model import Evidence, Finding, Level
 from synthcredit.hashing import file_hash
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.manifest import Manifest
-from synthcredit.jobs.request import DatasetSource, Format, JobRequest, ModelSource, SynthesizerChoice, parse_request
+from synthcredit.jobs.request import (
+    DatasetSource,
+    Format,
+    JobRequest,
+    ModelSource,
+    PortfolioSource,
+    SchemaSource,
+    SynthesizerChoice,
+    parse_request,
+)
 from synthcredit.local.storage import copy_whole, refusals, write_whole
 from synthcredit.local.sweep import sweep
 from synthcredit.local.world import default_home, open_world
@@ -42,12 +51,14 @@ if TYPE_CHECKING:
     from synthcredit.datasets.schema import DatasetSchema, TableSchema
     from synthcredit.evidence.audit import Audit
     from synthcredit.evidence.relations import TablesEvidence
-    from synthcredit.local.workflow import Listener
+    from synthcredit.jobs.placement import Limits
+    from synthcredit.local.workflow import Listener, Store
     from synthcredit.steps.assess_files import Files
     from synthcredit.steps.compare_files import Comparison
     from synthcredit.stores import StoredDataset
     from synthcredit.synthesizers.fitting import Progress
     from synthcredit.synthesizers.protocol import Synthesizer
+    from synthcredit.usecases.estimate import Estimate
 
     Data: TypeAlias = str | Path | pd.DataFrame | pa.Table
 
@@ -67,7 +78,17 @@ class Result:
     """The data files, in the forms that were asked for."""
     parts: tuple[Path, ...]
     """The Parquet parts that generation wrote, under storage names."""
-    schema: TableSchema
+    schemas: tuple[TableSchema, ...]
+    """Of its tables; there are several where a portfolio was simulated."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """The schema of the first table, which is the only one where a model made the rows."""
+        return self.schemas[0]
+
+    def parts_of(self, table: str) -> tuple[Path, ...]:
+        """Return the Parquet parts of one table."""
+        return tuple(part for part in self.parts if part.parent.name == table)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -84,17 +105,35 @@ class Result:
         """The synthetic rows as `synthcredit.stores.deliver` takes them."""
         from synthcredit.stores import StoredDataset, StoredTable
 
-        return StoredDataset(self.job.job_id, (StoredTable(self.schema, self.parts),))
+        tables = tuple(StoredTable(schema, self.parts_of(schema.name)) for schema in self.schemas)
+        return StoredDataset(self.job.job_id, tables)
 
-    def to_arrow(self, rows: int | None = None) -> pa.Table:
-        """Return the synthetic rows (the first ``rows`` of them) under the original column names."""
+    def to_arrow(self, rows: int | None = None, table: str | None = None) -> pa.Table:
+        """Return the synthetic rows (the first ``rows`` of them) under the original column names.
+
+        Parameters
+        ----------
+        rows
+            How many; all where None.
+        table
+            Of which table; the first where None.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such table.
+        """
         from synthcredit.datasets.parts import read_parts
 
-        return read_parts(self.parts, self.schema, rows)
+        known = {schema.name: schema for schema in self.schemas}
+        schema = self.schema if table is None else known.get(table)
+        if schema is None:
+            raise NotFoundError(Problem("table", f"there is no table '{table}'", f"Choose of: {', '.join(known)}."))
+        return read_parts(self.parts_of(schema.name), schema, rows)
 
-    def to_pandas(self, rows: int | None = None) -> pd.DataFrame:
-        """Return the synthetic rows as a data frame."""
-        frame: pd.DataFrame = self.to_arrow(rows).to_pandas()
+    def to_pandas(self, rows: int | None = None, table: str | None = None) -> pd.DataFrame:
+        """Return the synthetic rows as a data frame; parameters as of `to_arrow`."""
+        frame: pd.DataFrame = self.to_arrow(rows, table).to_pandas()
         return frame
 
 
@@ -276,14 +315,16 @@ def run_request(
     home: str | Path | None = None,
     workers: int | None = None,
     again: bool = False,
+    store: Store | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Run a whole request, as the HTTP API takes it; where it names a database (``to``), load that too.
 
-    The same request again continues where an interrupted one stopped, or returns the finished one.
+    ``store`` is a database that the request does not name. The same request again continues where an interrupted one
+    stopped, or returns the finished one.
     """
     from synthcredit import stores
-    from synthcredit.local.workflow import Workflow, deaf
+    from synthcredit.local.workflow import Store, Workflow, deaf
 
     goal = Path(out)
     form = single_form(goal)
@@ -291,17 +332,49 @@ def run_request(
     if form:
         body["deliver"] = [form]
     parsed = parse_request(body)
+    if form:
+        require_one_table(parsed, goal)
     place = _home(home)
     workflow = Workflow(place, place / "out" if form else goal, workers=workers)
     hear = listener or deaf
     if parsed.to is not None:
         stores.reach(parsed.to.named)
-    job = workflow.run(parsed, key=request_key(parsed), again=again, listener=hear)
+        store = store or Store(parsed.to.named, stores.deliver_tables)
+    job = workflow.run(parsed, key=request_key(parsed), again=again, store=store, listener=hear)
     result = _result(job, place)
-    if parsed.to is not None:
-        # After the gate, and after all else is delivered: a database that fails loses nothing.
-        stores.deliver(parsed.to.named, result.stored, progress=lambda done, message: hear("load", done, message))
     return in_one_file(result, goal) if form else result
+
+
+def estimate(
+    request: JobRequest | Mapping[str, Any], *, limits: Limits | None = None, home: str | Path | None = None
+) -> Estimate:
+    """Tell how many rows and bytes a request makes, and where on AWS its steps would run, how long and for how much.
+
+    Nothing is started, and no account is asked.
+
+    Parameters
+    ----------
+    request
+        As `run_request` takes it.
+    limits
+        What a job may use of AWS, as the template's parameters say; their defaults where None.
+
+    Raises
+    ------
+    InvalidInputError
+        What is asked cannot be done, or would cost too much; every problem found.
+    """
+    from synthcredit.jobs.placement import Limits
+    from synthcredit.jobs.request import MAX_ROWS
+    from synthcredit.local.objects import FolderObjects
+    from synthcredit.local.sources import FileSources
+    from synthcredit.usecases.estimate import Desk
+    from synthcredit.usecases.estimate import estimate as estimated
+
+    parsed = request if isinstance(request, JobRequest) else parse_request(dict(request))
+    place = _home(home)
+    sources = FileSources(FolderObjects(place.absolute() / "lake"))
+    return estimated(parsed, Desk(open_world(place, place), sources, limits or Limits(), MAX_ROWS))
 
 
 def train(
@@ -322,7 +395,7 @@ def train(
     A training that was interrupted goes on when it is asked for again. ``continue_from`` is the id of a model of the
     same family and columns to go on from on these rows.
     """
-    from synthcredit.steps.plan import plan_training
+    from synthcredit.steps.learned_plan import plan_training
     from synthcredit.steps.train import train_model
     from synthcredit.synthesizers.fitting import silent
 
@@ -668,6 +741,22 @@ def single_form(out: Path) -> Format | None:
     return Format(form)
 
 
+def require_one_table(request: JobRequest, goal: Path) -> None:
+    """Make sure that the rows have room in one file.
+
+    Raises
+    ------
+    InvalidInputError
+        They are those of several tables.
+    """
+    source = request.source
+    several = isinstance(source, PortfolioSource) and len(source.tables or ()) != 1
+    if several or (isinstance(source, SchemaSource) and len(source.declaration["tables"]) != 1):
+        raise InvalidInputError(
+            Problem("out", f"'{goal.name}' is one file, and there are several tables", "Name a folder.")
+        )
+
+
 def in_one_file(result: Result, goal: Path) -> Result:
     """Put the rows of a result at one path, in the form that its name says; return the result with just that file."""
     _one_file(result, goal)
@@ -689,9 +778,6 @@ def _result(job: Job, home: Path) -> Result:
     world = open_world(home, home)
     folder = Path(job.results["manifest.json"]).parent
     manifest = read_document(world.objects, job_key(job.job_id, "manifest.json"), Manifest)
-    card = world.models.find(manifest.model_id)
-    if card is None:
-        raise NotFoundError(Problem("model", f"model {manifest.model_id} is gone", "Run the job with again=True."))
     return Result(
         job=job,
         evidence=read_document(world.objects, job_key(job.job_id, "evidence.json"), Evidence),
@@ -699,8 +785,25 @@ def _result(job: Job, home: Path) -> Result:
         folder=folder,
         data=tuple(folder / output.name for output in manifest.outputs),
         parts=tuple(Path(world.objects.link(key)) for key in world.objects.keys(data_prefix(job.job_id))),
-        schema=card.table_schema,
+        schemas=schemas_of(manifest, world.models.find),
     )
+
+
+def schemas_of(manifest: Manifest, find: Callable[[str], ModelCard | None]) -> tuple[TableSchema, ...]:
+    """Return the tables of a job: as the manifest has them where rules made them, else of the model.
+
+    Raises
+    ------
+    NotFoundError
+        The model that says what the rows consist of is gone.
+    """
+    made = manifest.book or manifest.declared
+    if made is not None:
+        return made.tables
+    card = None if manifest.model_id is None else find(manifest.model_id)
+    if card is None:
+        raise NotFoundError(Problem("model", f"model {manifest.model_id} is gone", "Run the job with again=True."))
+    return (card.table_schema,)
 
 
 def _one_file(result: Result, goal: Path) -> None:
@@ -713,7 +816,7 @@ def _one_file(result: Result, goal: Path) -> None:
 
     with refusals(goal):
         goal.parent.mkdir(parents=True, exist_ok=True)
-        write_tables(result.parts, result.schema, form, goal)
+        write_tables(result.parts_of(result.schema.name), result.schema, form, goal)
 
 
 def _writable(goal: Path) -> None:

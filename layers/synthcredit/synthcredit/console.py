@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "notify")
+STEPS = ("claim", "plan", "train", "generate", "assess", "gate", "publish", "load", "notify")
 """The steps of a job, in order."""
 _WORST = 3
 """Parts of a score that the shell shows, the worst ones."""
@@ -124,9 +124,15 @@ def _print_times(seconds: Mapping[str, float]) -> None:
 def _places(result: Result) -> dict[str, str]:
     places = {}
     if result.data:
-        places["data"] = str(result.data[0].parent if len(result.data) > 1 else result.data[0])
+        folders = {path.parent for path in result.data}
+        several = result.folder / "data" if len(folders) > 1 else result.data[0].parent
+        places["data"] = str(several if len(result.data) > 1 else result.data[0])
     files = {name: result.folder / file for name, file in _SHOWN.items()}
     places |= {name: str(path) for name, path in files.items() if path.exists()}
+    if result.manifest.book is not None:
+        return places | {"scenario": result.manifest.book.scenario}
+    if result.manifest.declared is not None:
+        return places | {"tables": ", ".join(table.name for table in result.manifest.declared.tables)}
     how = "reused" if result.manifest.model_reused else "trained now"
     return places | {"model": f"{result.manifest.model_id} ({how})"}
 
@@ -186,7 +192,8 @@ def print_evidence(evidence: Evidence, findings: Sequence[Finding]) -> None:
     for measure in filter(lambda one: one.name in _TOLD, measures):
         value = "not judged" if measure.value is None else f"{measure.value:.3f}"
         figures.add_row(measure.title, value, "" if measure.fresh is None else f"{measure.fresh:.3f}")
-    out.print(figures)
+    if measures:
+        out.print(figures)
     more = sum(measure.name not in _TOLD for measure in measures)
     out.print(f"and {more} more in the report.\n" if more else "")
     _print_findings("Gate", findings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from synthcredit.datasets.schema import TableSchema, storage_name
+from synthcredit.datasets.schema import DatasetSchema, TableSchema, storage_name
 from synthcredit.jobs.job import Job
 from synthcredit.signing import Signature
 from synthcredit.synthesizers.card import ModelCard
@@ -221,6 +221,60 @@ class Links(Protocol):
     @property
     def seconds(self) -> int:
         """How long a link works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Tables on their way into a database."""
+
+    dataset_id: str
+    """What tells them from others, such as the job's id."""
+    schema: DatasetSchema
+    """Tables, keys and relations."""
+    parts: Mapping[str, tuple[Path, ...]]
+    """By table: Parquet files, in the order of their rows, under storage names."""
+    types: Mapping[str, Mapping[str, Mapping[str, str]]]
+    """By table and column, where they are not to follow from the schema: the exact SQL type, as
+    ``{"type": "varchar(50)", "default": "current_timestamp"}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSummary:
+    """What became of one table in a database."""
+
+    name: str
+    rows: int
+    """Rows that were put now."""
+    already: int
+    """Rows of this dataset that were there before."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a delivery to a database."""
+
+    store: str
+    """Without password."""
+    tables: tuple[TableSummary, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows that were put now, over all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+class Deliver(Protocol):
+    """Puts tables into a database."""
+
+    def __call__(self, to: str, tables: Delivery, *, progress: Callable[[float, str], None]) -> Summary:
+        """Put them there, each part once: what was killed goes on, what is finished does nothing.
+
+        Raises
+        ------
+        SynthcreditError
+            As `synthcredit.stores.deliver` does; the database, its tables or the rows do not do.
+        """
 
 
 class Secrets(Protocol):

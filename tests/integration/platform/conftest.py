@@ -25,6 +25,7 @@ from botocore.credentials import Credentials
 ROOT = Path(__file__).parents[3]
 REGION = "us-east-1"
 KEY = "the-listeners-key"
+SECRET = "bank/warehouse"  # noqa: S105 - its name
 CLOSED = ("succeeded", "failed", "stopped")
 
 
@@ -101,6 +102,14 @@ class Platform:
         put = urllib3.request("PUT", link.body["url"], body=path.read_bytes(), headers=link.body.get("headers"))
         assert put.status == 200, put.data
         return str(link.body["uri"])
+
+    def keep_secret(self, name: str = SECRET, **content: Any) -> None:
+        """Put a secret into Secrets Manager, or another content into one that is there."""
+        secrets = self.client("secretsmanager")
+        try:
+            secrets.create_secret(Name=name, SecretString=json.dumps(content))
+        except secrets.exceptions.ResourceExistsException:
+            secrets.put_secret_value(SecretId=name, SecretString=json.dumps(content))
 
     def submit(self, body: dict[str, Any], key: str | None = None) -> str:
         # Basic evidence where a test asks for no other: it is the way of a job that most of them follow.
@@ -231,14 +240,14 @@ def deploy(tmp_path_factory, listener) -> Iterator[Callable[..., Platform]]:
 
 @pytest.fixture(scope="session")
 def platform(deploy) -> Platform:
-    return deploy(MaxRows="1000000", MaxCostUsd="5", LinkSeconds="600")
+    return deploy(MaxRows="1000000", MaxCostUsd="5", LinkSeconds="600", DatabaseSecret=SECRET)
 
 
 @pytest.fixture(scope="session")
 def guarded(deploy) -> Platform:
     """A platform with the emulator's IAM enforcement on, on which every heavy step runs on SageMaker."""
     # No step fits 128 MB.
-    return deploy("--auth", LambdaMemory="128")
+    return deploy("--auth", LambdaMemory="128", DatabaseSecret=SECRET)
 
 
 @pytest.fixture(scope="session")

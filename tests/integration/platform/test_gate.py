@@ -1,4 +1,7 @@
-"""The gate on the real template: whatever must not be published is not, and the event says why."""
+"""The gate on the real template: what must not be published is not, and the event says why.
+
+More that it stops: `tests/integration/test_gate.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthcredit.datasets.detect import detect_schema
-from synthcredit.datasets.schema import Kind
-
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
 
 MEMORISING = {
     "name": "trees", "trees": 1, "k": 2, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2
-}  # fmt: skip
-INDEPENDENT = {
-    "name": "trees", "trees": 1, "leaf_rows": 10_000, "few_values_leaf_rows": 10_000, "target_leaf_rows": 10_000
 }  # fmt: skip
 
 
@@ -73,36 +70,3 @@ def test_a_model_that_copies_rows_is_stopped(platform, tmp_path):
     reasons = stopped(platform, branches(1_000), tmp_path, synthesizer=MEMORISING)
     assert "Copied rows" in reasons["copies"]
     assert {"closeness", "membership"} <= set(reasons)
-
-
-def test_a_model_that_leaks_without_copying_is_stopped(platform, german_credit, tmp_path):
-    frame = pd.read_csv(german_credit).rename(columns={"creditability": "default"})
-    reasons = stopped(platform, frame, tmp_path, synthesizer=MEMORISING, rows=600)
-    assert "copies" not in reasons
-    assert "membership" in reasons
-
-
-def test_failed_expectations_are_stopped(platform, tmp_path):
-    frame = incomes(1_000).assign(account=range(1_000))
-    path = tmp_path / "described.csv"
-    frame.to_csv(path, index=False)
-    schema = detect_schema(path, target="default").schema
-    # A key that is learned like an amount is not a key any more.
-    columns = tuple(
-        column.model_copy(update={"kind": Kind.INTEGER, "minimum": 0, "maximum": 999, "format": None})
-        if column.name == "account"
-        else column
-        for column in schema.columns
-    )
-    described = schema.model_copy(update={"columns": columns, "primary_key": "account"})
-    source = {"schema": described.model_dump(mode="json", by_alias=True)}
-    reasons = stopped(platform, frame, tmp_path, source=source)
-    assert "Column 'account' should be different in every row" in reasons["validity"]
-
-
-def test_data_that_anybody_can_tell_is_stopped(platform, tmp_path):
-    reasons = stopped(
-        platform, incomes(7_000), tmp_path, synthesizer=INDEPENDENT, gate={"profile": "sharing"}, rows=5_000
-    )
-    assert "Detection by gradient boosting" in reasons["detection"]
-    assert {"usefulness", "pair trends"} <= set(reasons)

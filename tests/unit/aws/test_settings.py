@@ -29,6 +29,7 @@ def test_every_setting_is_read_from_its_variable():
         **NEEDED,
         "SYNTHCREDIT_STATE_MACHINE": ARN,
         "SYNTHCREDIT_SIGNING_KEY": "alias/synthcredit-signing",
+        "SYNTHCREDIT_DATABASE_SECRET": "credit/db",
         "SYNTHCREDIT_MAX_ROWS": "500",
         "SYNTHCREDIT_MAX_COST_USD": "1.5",
         "SYNTHCREDIT_LINK_SECONDS": "60",

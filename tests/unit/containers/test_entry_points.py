@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from synthcredit import stores
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, StoppedError
 
 # Powertools' tracer opens a socket for its daemon, which is not there.
@@ -135,6 +136,13 @@ def test_work_knows_its_steps(image_module):
         work.do("sing", "j", None)
     with pytest.raises(ValueError, match="a shard has to be named"):
         work.do("generate", "j", None)
+
+
+def test_loading_is_handed_what_delivers(image_module, monkeypatch):
+    called = []
+    monkeypatch.setattr("synthcredit.steps.load.load", lambda *given: called.append(given))
+    image_module("work").do("load", "j", "world", progress="progress")
+    assert called == [("j", "world", stores.deliver_tables, "progress")]
 
 
 EVENTS = [

@@ -62,7 +62,7 @@ def test_it_is_started_directly_so_that_signals_arrive():
 
 def test_packages_are_pinned_and_the_restricted_ones_are_a_choice():
     (install,) = [rest for word, rest in _instructions() if word == "RUN" and "-c constraints.txt" in rest]
-    assert re.search(r"\.\[trees,evidence,aws\$more\]", install)
+    assert re.search(r"\.\[trees,evidence,aws,databases\$more\]", install)
     assert ("ARG", "WITH_CTGAN=no") in _instructions()
     pins = (DOCKERFILE.parent / "requirements.txt").read_text().splitlines()
     assert all("==" in line for line in pins if not line.startswith("#"))

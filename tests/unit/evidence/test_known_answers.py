@@ -25,10 +25,10 @@ def _frames(tables, dataset):
     if dataset == "german":
         return tables.three_ways(tables.german())
     if dataset == "made":
-        return tables.three_ways(tables.applicants(10_000, 1))
+        return tables.three_ways(tables.applicants(6_000, 1))
     if not tables.UCI.exists():
         pytest.skip("there is no real credit data beside the checkout")
-    return tables.three_ways(tables.uci().sample(10_000, random_state=0))
+    return tables.three_ways(tables.uci().sample(6_000, random_state=0))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from synthcredit.synthesizers.features import rows_of
 
 @pytest.fixture(scope="module")
 def made(tables):
-    frames = [tables.applicants(1_500, seed) for seed in range(5)]
+    frames = [tables.applicants(1_000, seed) for seed in range(5)]
     schema = tables.schema_of(tables.pd.concat(frames), "default")
     return schema, [tables.table_of(frame, schema) for frame in frames]
 
@@ -25,7 +25,7 @@ def test_equal_generations_have_no_spread_and_others_have_one(made):
     assert detail.heading == ("figure", "delivered", "seed 2", "seed 3", "standard deviation")
     assert all(row[-1] == pytest.approx(np.std(row[1:-1], ddof=1)) for row in detail.rows)
     same, _ = seeds.measure(sides, [sides.synthetic] * 2, schema, 1)
-    assert set(same.values()) == {0.0}
+    assert max(same.values()) < 1e-12
 
 
 def test_generations_are_compared_at_equal_rows(made, monkeypatch):
@@ -49,7 +49,7 @@ def test_an_interval_is_widened_by_the_variance_between_seeds():
 
 def test_the_evidence_shows_the_seeds(made):
     schema, (train, holdout, one, two, three) = made
-    given = {"seed": 1, "rows_released": 1_500}
+    given = {"seed": 1, "rows_released": 1_000}
     alone, several = (assess(one, train, holdout, schema, **given, again=again) for again in ((), (two, three)))
     assert "seeds" not in {detail.name for detail in alone.details}
     assert "seeds" in {detail.name for detail in several.details}

@@ -334,3 +334,33 @@ def test_a_job_is_shown_as_it_is_kept(http, data):
     shown = http("POST", "/jobs", _request(data))[2]
     kept: Job = world().jobs.get(shown["job_id"])
     assert shown["request"] == json.loads(kept.request.model_dump_json(by_alias=True))
+
+
+DECLARED = {
+    "name": "shop",
+    "tables": {
+        "people": {"rows": 50, "columns": {"person_id": {"type": "key"}, "paid": {"type": "boolean", "share": 0.5}}}
+    },
+}
+
+
+def test_declared_tables_are_accepted_and_estimated(http):
+    body = {"source": {"kind": "schema", "declaration": DECLARED, "rows": {"people": 70}}}
+    status, _, job = http("POST", "/jobs", body)
+    assert (status, job["synthesizer"], job["rows"]) == (202, "schema", None)
+    status, _, told = http("POST", "/estimates", body)
+    assert (status, told["rows"], told["tables"]) == (200, 70, {"people": 70})
+    assert told["bytes"] > 70
+
+
+def test_a_declaration_that_is_wrong_is_refused_with_every_place(http):
+    wrong = {"name": "Shop", "tables": {"people": {"rows": 50, "columns": {"paid": {"type": "boolean", "share": 2}}}}}
+    answer = http("POST", "/jobs", {"source": {"kind": "schema", "declaration": wrong}, "rows": 5})
+    assert _is_problem(*answer, 400) == {
+        "source.declaration.name", "source.declaration.tables.people.columns.paid.share", "rows",
+    }  # fmt: skip
+
+
+def test_more_declared_rows_than_the_platform_takes_are_refused(http):
+    body = {"source": {"kind": "schema", "declaration": DECLARED, "rows": {"people": 999_999_999}}}
+    assert _is_problem(*http("POST", "/jobs", body), 400) == {"source.declaration"}

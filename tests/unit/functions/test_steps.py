@@ -86,6 +86,7 @@ def test_plan_says_where_each_step_runs(put, call, aws, german):
         "generate": "lambda",
         "assess": "lambda",
         "publish": "lambda",
+        "load": "nowhere",
         "shards": [0],
         "instances": 1,
         "train_seconds": 172_800,

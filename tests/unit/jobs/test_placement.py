@@ -99,6 +99,16 @@ def test_more_memory_makes_lambda_faster_until_it_has_one_processor():
     assert seconds[0] > seconds[1] > seconds[2] == seconds[3]
 
 
+def test_a_database_is_loaded_where_there_is_one_on_lambda_while_it_is_soon_done():
+    assert [placement.step for placement in place(_size(), RICH)] == list(STEPS)
+    *others, small = place(_size(), RICH, database=True)
+    assert tuple(others) == place(_size(), RICH)
+    assert (small.step, small.where, small.instances) == ("load", Where.LAMBDA, 1)
+    large = place(_size(rows=100_000_000), RICH, database=True)[-1]
+    assert (large.step, large.where, large.instances) == ("load", Where.SAGEMAKER, 1)
+    assert large.cost_usd > small.cost_usd > 0
+
+
 @pytest.mark.parametrize("name", ["ml.m5.xlarge", "ml.c5.2xlarge"])
 def test_a_quota_of_none_is_refused_with_its_name_and_both_ways_out(name):
     size = _size(synthesizer="ctgan", settings=CTGAN, train_rows=20_000)

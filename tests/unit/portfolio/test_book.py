@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.portfolio.conftest import SEED, VOLUMES, made
 
 from synthcredit.datasets.schema import DatasetSchema
-from synthcredit.portfolio import arrays, book, checks, spec, tables
+from synthcredit.portfolio import arrays, book, checks, spec, tables, volumes
 from synthcredit.portfolio.book import Block, Volumes, make_block, world_of
 from synthcredit.portfolio.scenario import Scenario, load
 
@@ -18,6 +18,7 @@ SMALL = Volumes(customers=600, contacts=3)
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "BLOCK_CUSTOMERS", 100)
+    monkeypatch.setattr(volumes, "BLOCK_CUSTOMERS", 100)
 
 
 def _bytes(block: dict[str, pa.RecordBatch]) -> bytes:
@@ -53,6 +54,7 @@ def test_blocks_are_the_same_bytes_in_any_order(order: list[int]) -> None:
     scenario = load("baseline")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(book, "BLOCK_CUSTOMERS", 100)
+        patch.setattr(volumes, "BLOCK_CUSTOMERS", 100)
         first = order[0]
         alone = _bytes(make_block(scenario, SMALL, 3, first))
         book._world.cache_clear()
@@ -65,6 +67,7 @@ def test_the_block_size_changes_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = load("baseline")
     whole = made(scenario, SMALL, 3)
     monkeypatch.setattr(book, "BLOCK_CUSTOMERS", 77)
+    monkeypatch.setattr(volumes, "BLOCK_CUSTOMERS", 77)
     cut = made(scenario, SMALL, 3)
     for name, table in whole.items():
         assert table.equals(cut[name]), name
@@ -151,26 +154,6 @@ def test_the_macro_weight_is_recovered_from_monthly_moves(downturn: dict[str, pa
         assert abs(found - declared) < 4 * error + 0.06
 
 
-def test_published_figures(baseline: dict[str, pa.Table]) -> None:
-    installments, loans = baseline["installments"], baseline["loans"]
-    late = installments["days_past_due"].to_numpy()
-    status = installments["status"].to_numpy().astype(str)
-    performing = ~np.isin(status, ("default", "probation", "written_off"))
-    # 30+ days past due among performing loans: 1 to 4 % (FDIC quarterly profiles, NY Fed household debt report).
-    assert 0.008 < (late[performing] >= 30).mean() < 0.04
-    # Loss given default is bimodal and averages 40 to 75 % over unsecured and car loans (Loterman et al. 2012).
-    lgd = loans["loss_given_default"].drop_null().to_numpy()
-    assert 0.40 < lgd.mean() < 0.75
-    counts, _ = np.histogram(lgd, 5, (0, 1))
-    assert counts[2] < 0.35 * min(counts[0], counts[3] + counts[4])
-    # FICO's published mean has been 700 to 718; half of adults are between 650 and 800.
-    score = baseline["credit_history"]["credit_score"].to_numpy()
-    assert 685 < score.mean() < 725
-    # Vintages season: hardly any default before the third month, most of the hazard between 6 and 30 months.
-    hazards = np.array([baseline["true_outcomes"][f"hazard_{age:02d}"].to_numpy().mean() for age in (1, 3, 6, 12)])
-    assert (np.diff(hazards) > 0).all()
-
-
 def test_identities_are_nobodys(baseline: dict[str, pa.Table]) -> None:
     people = baseline["customers"].to_pylist()
     for person in people[::50]:
@@ -190,7 +173,8 @@ def test_the_schema_is_one_dataset() -> None:
     assert {relation.name for relation in found.relations} >= {
         "loans.application_id of loan_applications", "installments.loan_id of loans",
     }  # fmt: skip
-    for table in tables.TABLES:
+    assert len(tables.dataset_schema(tables.EVERY).in_order()) == len(tables.EVERY)
+    for table in tables.EVERY:
         assert table.arrow.names == [field.name for field in table.fields]
         assert all(field.about for field in table.fields)
 

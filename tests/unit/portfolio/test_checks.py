@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.unit.portfolio.conftest import SEED
+from tests.unit.portfolio.conftest import SEED, made
 
 from synthcredit.evidence.model import About
 from synthcredit.portfolio import checks
-from synthcredit.portfolio.scenario import load, with_changes
+from synthcredit.portfolio.book import Volumes
+from synthcredit.portfolio.scenario import ANSWERS, load, with_answers, with_changes
 
 
 def _failed(tables: dict[str, pa.Table], name: str = "baseline", **changes: float) -> set[str]:
@@ -104,3 +105,12 @@ def test_a_score_that_says_nothing_is_found(baseline: dict[str, pa.Table]) -> No
 def test_gini_counts_ties_half() -> None:
     assert checks.gini(np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, False])) == 1
     assert checks.gini(np.array([1.0, 1.0, 1.0]), np.array([True, False, False])) == 0
+
+
+@pytest.mark.parametrize("applications", [0, 2])
+def test_answer_keys_of_a_tiny_book_are_not_judged_by_chance(applications: int) -> None:
+    scenario = with_answers(load("baseline"), ANSWERS)
+    found = made(scenario, Volumes(customers=40, applications=applications))
+    told = checks.check_book(found, scenario, SEED)
+    assert [check.detail for check in told if not check.passed] == []
+    assert not {"psi", "override"} & {check.expectation for check in told}

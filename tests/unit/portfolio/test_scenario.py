@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ def test_every_shipped_parameter_has_its_unit_and_reason(name: str) -> None:
     without = list(_without_reason(content, ""))
     assert without == []
     assert load(name).name == name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_a_source_and_what_a_reason_is_said(name: str) -> None:
+    whys = re.findall(r'why: "([^"]*)"', shipped_text(name))
+    assert whys
+    assert shipped_text(name).count("why:") == len(whys)
+    assert [why for why in whys if not re.fullmatch(r"(Source|Reason): \S.+\.", why)] == []
 
 
 def _without_reason(content: Any, path: str) -> list[str]:

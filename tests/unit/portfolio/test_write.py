@@ -49,7 +49,7 @@ def test_what_is_read_is_what_was_made(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> pa.RecordBatch:
+    def full(*_: object, **__: object) -> pa.RecordBatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq.ParquetWriter, "write_batch", full)
@@ -73,5 +73,5 @@ def test_some_tables_alone_are_the_same(tmp_path: Path) -> None:
 
 
 def test_shards_cover_all_blocks() -> None:
-    assert write.shards(Volumes(customers=1)) == 1
-    assert write.shards(Volumes(customers=4 * book.BLOCK_CUSTOMERS + 1)) == 2
+    assert Volumes(customers=1).shards == 1
+    assert Volumes(customers=4 * book.BLOCK_CUSTOMERS + 1).shards == 2

@@ -16,7 +16,7 @@ from synthcredit.jobs.planning import MAX_SHARD_BLOCKS, Training, choose_model, 
 from synthcredit.jobs.request import DatasetSource, SynthesizerChoice, parse_request
 from synthcredit.local.world import open_world
 from synthcredit.randomness import BLOCK_ROWS
-from synthcredit.steps.plan import plan_training
+from synthcredit.steps.learned_plan import plan_training
 
 ROWS = 600
 ORDER = {"kind": "order", "columns": ["granted", "limit"]}

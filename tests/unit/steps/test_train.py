@@ -23,7 +23,8 @@ from synthcredit.local.world import open_world
 from synthcredit.steps import remaining, train
 from synthcredit.steps.checkpoints import StoredCheckpoints
 from synthcredit.steps.claim import claim
-from synthcredit.steps.plan import plan, plan_training
+from synthcredit.steps.learned_plan import plan_training
+from synthcredit.steps.plan import plan
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.protocol import load_model
 

@@ -16,7 +16,7 @@ from synthcredit.synthesizers.copulagan_margins import margin
 from synthcredit.synthesizers.ctgan_encoding import DEVIATIONS, encode, encode_as
 from synthcredit.synthesizers.ctgan_network import KNOT_PLACES, KNOTS, Part
 from synthcredit.synthesizers.features import Discrete, Numeric
-from synthcredit.synthesizers.settings import CtganSettings
+from synthcredit.synthesizers.settings import CtganSettings, TvaeSettings
 
 FAMILIES = ("ctgan", "copulagan", "tvae")
 QUICK = {"epochs": 60, "batch_size": 100}
@@ -111,6 +111,10 @@ class TestBudgets:
         assert CtganSettings().epochs_for(rows) == epochs
         assert CtganSettings(epochs=3, batch_size=30).batch_for(rows) == 30
         assert CtganSettings(epochs=3).epochs_for(rows) == 3
+
+    def test_an_autoencoder_sees_few_rows_less_often(self):
+        assert [TvaeSettings().epochs_for(rows) for rows in (20, 700, 200_000)] == [300, 300, 30]
+        assert TvaeSettings(epochs=1_000).epochs_for(700) == 1_000
 
 
 class TestContinuing:

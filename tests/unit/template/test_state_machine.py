@@ -86,12 +86,16 @@ FUNCTION_TIMEOUT = load_template()["Globals"]["Function"]["Timeout"]
 
 
 def planned(
-    train: str = "lambda", generate: str = "lambda", assess: str = "lambda", publish: str = "lambda"
+    train: str = "lambda",
+    generate: str = "lambda",
+    assess: str = "lambda",
+    publish: str = "lambda",
+    load: str = "nowhere",
 ) -> Document:
     """What plan answers."""
     shards = [0, 1, 2] if generate == "lambda" else []
     instances = 2 if generate == "lambda" else 4
-    places = {"train": train, "generate": generate, "assess": assess, "publish": publish}
+    places = {"train": train, "generate": generate, "assess": assess, "publish": publish, "load": load}
     limits = {"train_seconds": training_limit({}), "trainings": 1}
     return {"job_id": JOB, **places, "shards": shards, "instances": instances, **limits}
 
@@ -287,7 +291,7 @@ class TestTasks:
 
     def test_every_step_has_its_state_and_its_function(self):
         verbs = {path.stem for path in (ROOT / "layers/synthcredit/synthcredit/steps").glob("*.py")}
-        steps = {"claim", "plan", "train", "generate", "assess", "gate", "publish", "notify", "fail"}
+        steps = {"claim", "plan", "train", "generate", "assess", "gate", "publish", "load", "notify", "fail"}
         assert steps <= verbs
         begun = {re.match(r"[A-Z][a-z]+", name)[0].lower() for name in TASKS}
         assert begun == steps
@@ -420,7 +424,9 @@ class TestSageMaker:
             for name in ON_SAGEMAKER
             if name != "TrainOnSageMaker"
         }
-        assert counts == {"GenerateOnSageMaker": 4, "AssessOnSageMaker": 1, "PublishOnSageMaker": 1}
+        assert counts == {
+            "GenerateOnSageMaker": 4, "AssessOnSageMaker": 1, "PublishOnSageMaker": 1, "LoadOnSageMaker": 1,
+        }  # fmt: skip
 
     def test_what_training_leaves_lies_with_its_job(self):
         request = request_of("TrainOnSageMaker")
@@ -497,14 +503,19 @@ def expected(plan: Document) -> list[str]:
     place = {"lambda": "OnLambda", "sagemaker": "OnSageMaker"}
     train = [] if plan["train"] == "nowhere" else [f"Train{place[plan['train']]}"]
     generate = ["Generate"] * 3 if plan["generate"] == "lambda" else ["GenerateOnSageMaker"]
+    load = [] if plan["load"] == "nowhere" else [f"Load{place[plan['load']]}"]
     return [
         "Claim", "Plan", *train, "GenerateBegins", *generate, "GenerateEnds",
-        f"Assess{place[plan['assess']]}", "Gate", f"Publish{place[plan['publish']]}", "Notify",
+        f"Assess{place[plan['assess']]}", "Gate", f"Publish{place[plan['publish']]}", *load, "Notify",
     ]  # fmt: skip
 
 
 PLACES = [str(Where.LAMBDA), str(Where.SAGEMAKER)]
-PLANS = list(product([str(Where.NOWHERE), *PLACES], PLACES, PLACES, PLACES))
+PLANS = [
+    *product([str(Where.NOWHERE), *PLACES], PLACES, PLACES, PLACES),
+    # Where a database is loaded says nothing of the steps before.
+    *([place] * 5 for place in PLACES),
+]
 
 
 class TestWays:
@@ -519,7 +530,7 @@ class TestWays:
     def test_each_is_told_what_it_needs(self, monkeypatch):
         monkeypatch.syspath_prepend(str(ROOT / "containers" / "synthesis"))
         task = importlib.import_module("handler").Task
-        works = Works(planned())
+        works = Works(planned(load="lambda"))
         Machine(RENDERED, works).run({"job_id": JOB})
         assert [shard["shard"] for shard in works.payloads("Generate")] == [0, 1, 2]
         for call in works.calls:
@@ -535,7 +546,7 @@ class TestWays:
     def test_an_error_anywhere_closes_the_job(self, name):
         place = str(Where.SAGEMAKER if name.endswith("OnSageMaker") else Where.LAMBDA)
         error = TaskError("GateNotMetError", '{"errorMessage": "told"}')
-        works = Works(planned(*[place] * 4), {name: [error]})
+        works = Works(planned(*[place] * 5), {name: [error]})
         machine = Machine(RENDERED, works)
         with pytest.raises(TaskError) as failed:
             machine.run({"job_id": JOB})
@@ -570,7 +581,7 @@ class TestWays:
         failing = {name: [TaskError(error), TaskError(error)]}
         if name == "Fail":
             failing["Claim"] = [TaskError("X")]
-        works = Works(planned(*[place] * 4), failing)
+        works = Works(planned(*[place] * 5), failing)
         machine = Machine(RENDERED, works)
         if name == "Fail":
             with pytest.raises(TaskError, match="X"):
@@ -586,7 +597,7 @@ class TestWays:
     def test_not_for_ever(self, name):
         place = str(Where.SAGEMAKER)
         retrier = TASKS[name]["Retry"][0]
-        works = Works(planned(*[place] * 4), {name: [TaskError(retrier["ErrorEquals"][0]) for _ in range(50)]})
+        works = Works(planned(*[place] * 5), {name: [TaskError(retrier["ErrorEquals"][0]) for _ in range(50)]})
         with pytest.raises(TaskError):
             Machine(RENDERED, works).run({"job_id": JOB})
         assert works.order.count(name) == 1 + retrier["MaxAttempts"]

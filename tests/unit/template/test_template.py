@@ -205,8 +205,9 @@ class TestLayers:
         else:
             assert method == {"Ref": "PyRuntime"}
 
-    def test_only_plan_carries_arrow(self):
-        assert {name for name, one in ZIPPED.items() if "Layers" in one} == {"PlanFunction"}
+    def test_only_what_reads_tables_or_their_declarations_carries_arrow(self):
+        carrying = {name for name, one in ZIPPED.items() if "Layers" in one}
+        assert carrying == {"PlanFunction", "ApiFunction", "DropFunction"}
 
 
 def _pins(path) -> dict[str, str]:
@@ -450,7 +451,7 @@ class TestParameters:
             for variable, value in variables.items()
             if isinstance(value, dict) and value.get("Ref") in PARAMETERS
         }
-        assert len(referred) == 8
+        assert len(referred) == 9
         for bound in ("Default", "MinValue", "MaxValue"):
             given = {variable: str(one[bound]) for variable, one in referred.items() if bound in one}
             settings = Settings.from_environment(SAMPLE_SETTINGS | given)
@@ -598,3 +599,18 @@ class TestWatching:
         assert {
             "ApiUrl", "LakeBucket", "InboxBucket", "JobsTable", "StateMachineArn", "BusName", "Database", "Workgroup",
         } <= set(DOCUMENT["Outputs"])  # fmt: skip
+
+
+class TestDatabase:
+    def test_who_reads_the_one_secret(self):
+        policy = RESOURCES["ReadDatabaseSecret"]
+        assert policy["Condition"] == "HasDatabase"
+        assert who_may("secretsmanager:.*") == {"SynthesisRole", "SageMakerRole"}
+        for role in who_may("secretsmanager:.*"):
+            (place,) = where(role, "secretsmanager:GetSecretValue")
+            # Secrets Manager ends an ARN with a hyphen and six characters: no longer name fits.
+            assert place.endswith(":secret:${DatabaseSecret}-??????")
+
+    def test_nobody_is_told_of_a_secret_by_default(self):
+        assert PARAMETERS["DatabaseSecret"]["Default"] == ""
+        assert GLOBALS["Environment"]["Variables"]["SYNTHCREDIT_DATABASE_SECRET"] == {"Ref": "DatabaseSecret"}

@@ -114,6 +114,16 @@ def test_a_model_to_continue_has_to_be_there_and_of_the_family(ask, desk, card):
         estimate(ask(source={"continue_from": card.model_id}, synthesizer={"name": "copula"}), desk)
 
 
-def test_a_database_is_refused_where_no_step_loads_it(ask, desk):
-    with pytest.raises(InvalidInputError, match="to: this platform has no step that loads databases"):
-        estimate(ask(to={"secret": "credit/db"}), desk)
+def test_a_database_is_loaded_by_the_secret_of_the_deployment_alone(ask, desk):
+    named = ask(to={"secret": "credit/db"})
+    with pytest.raises(InvalidInputError, match="to: this platform has no secret of a database"):
+        estimate(named, desk)
+    has_one = replace(desk, database_secret=named.to.secret)
+    told = estimate(named, has_one)
+    assert [step.step for step in told.steps] == ["train", "generate", "assess", "publish", "load"]
+    assert told.seconds > estimate(ask(), has_one).seconds
+    with pytest.raises(InvalidInputError, match=r"to\.url: this platform takes databases by their secret alone"):
+        estimate(ask(to={"url": "postgresql://host/db"}), has_one)
+    with pytest.raises(InvalidInputError, match=r"to\.secret: this platform may not read that secret") as caught:
+        estimate(ask(to={"secret": "payroll/db"}, rows=5_000_000), has_one)
+    assert {problem.field for problem in caught.value.problems} == {"to.secret", "rows"}

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from synthcredit.errors import GoneError, NotFoundError, NotReadyError
-from synthcredit.jobs.job import State, now
+from synthcredit.jobs.job import Failure, State, now
 from synthcredit.steps.files import job_key
 from synthcredit.usecases import results as module
 from synthcredit.usecases.results import results
@@ -80,3 +80,17 @@ def test_a_job_that_failed_early_has_nothing(put_job, world, linker):
     with pytest.raises(NotFoundError) as caught:
         _results(put_job(State.FAILED), world, linker)
     assert not isinstance(caught.value, GoneError)
+
+
+def test_the_rows_of_a_job_that_only_its_database_failed_are_there(finish, world, linker):
+    job = finish()
+    failure = Failure(step="load", error="Storage", problems=())
+    world.jobs.update(job.model_copy(update={"state": State.FAILED, "failure": failure}))
+    told = _results(job, world, linker)
+    assert told.state is State.FAILED
+    assert told.table is not None
+    assert told.files[-1].name.startswith("data/")
+    world.jobs.update(
+        job.model_copy(update={"state": State.FAILED, "failure": Failure(**(dict(failure) | {"step": "gate"}))})
+    )
+    assert _results(job, world, linker).table is None

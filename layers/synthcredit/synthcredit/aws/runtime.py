@@ -115,4 +115,5 @@ def desk() -> Desk:
         sources=cast("Sources", world().objects),
         limits=limits(),
         max_rows=settings().max_rows,
+        database_secret=settings().database_secret,
     )

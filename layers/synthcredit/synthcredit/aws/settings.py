@@ -32,6 +32,9 @@ class Settings(BaseModel):
         str | None,
         Field(pattern=r"^arn:[^:]+:states:[^:]+:\d{12}:stateMachine:[^:]+$", description="Who starts jobs has it."),
     ] = None
+    database_secret: Annotated[
+        str | None, Field(description="The secret by which jobs may load a database; none loads none.")
+    ] = None
     signing_key: Annotated[str | None, Field(description="The KMS key that signs; none signs nothing.")] = None
     max_rows: Annotated[int, Field(ge=1, description="More rows than this are refused.")] = 100_000_000
     max_cost_usd: Annotated[float, Field(gt=0, description="Jobs estimated to cost more are refused.")] = 50.0

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from synthcredit import __version__, console
-from synthcredit.cli import assess, audit, platform, portfolio, stores, verbs
+from synthcredit.cli import assess, audit, declared, estimate, platform, portfolio, stores, verbs
 
 app = typer.Typer(
     name="synthcredit",
@@ -37,6 +37,8 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         verbs.complete,
         verbs.train,
         portfolio.portfolio,
+        declared.declared,
+        estimate.estimate,
         assess.assess,
         audit.audit,
         verbs.models,

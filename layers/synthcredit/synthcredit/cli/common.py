@@ -21,6 +21,7 @@ from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, fro
 from synthcredit.evidence.limits import Profile
 from synthcredit.evidence.model import Level
 
+CUSTOMERS = 1_000
 Data = Annotated[str | None, typer.Option("--data", help="The real data: a CSV or Parquet file.")]
 Target = Annotated[str | None, typer.Option("--target", help="The outcome column, e.g. default.")]
 Holdout = Annotated[str | None, typer.Option("--holdout", help="Real rows that you kept apart; all of --data trains.")]
@@ -33,6 +34,31 @@ Setting = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the synthesizer, e.g. --set epochs=100."),
 ]
 Rows = Annotated[int, typer.Option("--rows", "-n", help="How many synthetic rows.")]
+DEFAULT_ROWS = 10_000
+AskedRows = Annotated[
+    int | None, typer.Option("--rows", "-n", help=f"How many synthetic rows; {DEFAULT_ROWS:,} where not given.")
+]
+Portfolio = Annotated[
+    str | None,
+    typer.Option(
+        "--portfolio",
+        metavar="SCENARIO",
+        help="Simulate a portfolio, from no data: baseline, downturn, rapid_growth, thin_file, or a YAML file. --set "
+        "says how much else than customers, e.g. --set history=24.",
+    ),
+]
+Customers = Annotated[
+    int | None, typer.Option("--customers", help=f"How many customers a portfolio has; {CUSTOMERS:,} where not given.")
+]
+DeclarationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--declaration",
+        metavar="FILE",
+        help="Make the tables that a YAML or JSON file declares, from no data. --set 'rows={\"TABLE\": N}' for other "
+        "numbers of rows than it says.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Same data, settings and seed give the same rows.")]
 SchemaFile = Annotated[
     Path | None, typer.Option("--schema", help="A schema as `synthcredit schema` prints it; else it is detected.")
@@ -98,7 +124,7 @@ def request_body(
     data: str | None,
     target: str | None,
     synthesizer: str,
-    rows: int,
+    rows: int | None,
     seed: int,
     holdout: str | None,
     schema: Path | None,
@@ -110,6 +136,9 @@ def request_body(
     retrain: bool,
     conditions: dict[str, Any],
     continue_from: str | None = None,
+    portfolio: str | None = None,
+    customers: int | None = None,
+    declaration: Path | None = None,
 ) -> dict[str, Any]:
     """Return what is asked: a request from a file, or one made of options."""
     if request is not None:
@@ -117,12 +146,50 @@ def request_body(
         if not isinstance(body, dict):
             raise InvalidInputError(Problem(str(request), "it is no JSON object", "Write a request: {...}."))
         return body
+    for_models = {
+        "--data": data, "--target": target, "--rows": rows, "--holdout": holdout, "--schema": schema,
+        "--continue-from": continue_from, "--retrain": retrain or None,
+        "--target-rate, --where, --balance, --share": conditions or None, "--max-tstr-loss": max_tstr_loss,
+    }  # fmt: skip
+    by_rules = {
+        "seed": seed,
+        "gate": given(profile=profile),
+        "evidence": evidence,
+        **given(deliver=deliver),
+    }
+    if declaration is not None:
+        _refuse(
+            {**for_models, "--portfolio": portfolio, "--customers": customers},
+            "declared tables are made, not learned",
+            "Leave it out; give --set 'rows={\"TABLE\": N}' for other numbers of rows.",
+        )
+        from synthcredit.declared.reading import load_content
+
+        declared = {"kind": "schema", "declaration": load_content(declaration), **settings_of(setting)}
+        return {"source": declared, **by_rules}
+    if portfolio is not None:
+        _refuse(
+            for_models,
+            "a portfolio is simulated, not learned",
+            "Leave it out; give --customers, --set or a scenario.",
+        )
+        simulated = {
+            "kind": "portfolio",
+            "scenario": _scenario(portfolio),
+            "customers": CUSTOMERS if customers is None else customers,
+            **settings_of(setting),
+        }
+        return {"source": simulated, **by_rules}
+    if customers is not None:
+        raise InvalidInputError(
+            Problem("--customers", "only a portfolio has customers", "Give --portfolio SCENARIO, or --rows.")
+        )
     body = {
         "source": {"kind": "dataset", "target": target, "reuse": not retrain}
         | given(uri=path_of(data), holdout=path_of(holdout), schema=None if schema is None else read_json(schema))
         | given(continue_from=continue_from),
         "synthesizer": {"name": synthesizer, **settings_of(setting)},
-        "rows": rows,
+        "rows": DEFAULT_ROWS if rows is None else rows,
         "seed": seed,
         "conditions": conditions,
         "gate": given(profile=profile, max_tstr_loss=max_tstr_loss),
@@ -131,9 +198,24 @@ def request_body(
     }
     if data is None:
         raise InvalidInputError(
-            Problem("--data", "there is no data and no request", "Give --data FILE, or a request file.")
+            Problem(
+                "--data",
+                "there is no data and no request",
+                "Give --data FILE, --portfolio, --declaration, or a request.",
+            )
         )
     return body
+
+
+def _refuse(options: dict[str, Any], problem: str, fix: str) -> None:
+    raise_all(Problem(name, problem, fix) for name, value in options.items() if value is not None)
+
+
+def _scenario(name: str) -> str | dict[str, Any]:
+    """Return a scenario as a request has it: a shipped one by name, one's own with all that its file says."""
+    from synthcredit.portfolio.scenario import SHIPPED, load
+
+    return name if name in SHIPPED else load(name).model_dump(mode="json")
 
 
 def conditions_of(

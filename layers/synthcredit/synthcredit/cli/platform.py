@@ -12,17 +12,20 @@ import typer
 from synthcredit import console
 from synthcredit.cli.common import (
     AsJson,
+    AskedRows,
     Balance,
     ContinueFrom,
+    Customers,
     Data,
+    DeclarationFile,
     Deliver,
     EvidenceLevel,
     Holdout,
     MaxTstrLoss,
     Out,
+    Portfolio,
     Request,
     Retrain,
-    Rows,
     SchemaFile,
     Seed,
     Setting,
@@ -59,7 +62,10 @@ def submit(
     data: Data = None,
     target: Target = None,
     synthesizer: Synthesizer = "trees",
-    rows: Rows = 10_000,
+    rows: AskedRows = None,
+    portfolio: Portfolio = None,
+    customers: Customers = None,
+    declaration: DeclarationFile = None,
     seed: Seed = 0,
     out_path: Out = Path("out"),
     holdout: Holdout = None,
@@ -96,6 +102,8 @@ def submit(
 
       synthcredit submit --data s3://bucket/applicants.csv --target default --stack synthcredit --profile bank
 
+      synthcredit submit --portfolio downturn --customers 100000
+
       synthcredit submit request.json --no-wait
     """
     with answering(as_json):
@@ -106,13 +114,16 @@ def submit(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=gate_profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
+            portfolio=portfolio, customers=customers, declaration=declaration,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         form = api.single_form(out_path)
         if form:
             body["deliver"] = [form]
         # All that is wrong with it, before a file is sent.
-        parse_request(body)
+        parsed = parse_request(body)
+        if form:
+            api.require_one_table(parsed, out_path)
         platform = client.Platform.open(endpoint, profile, stack, home)
         place = home or default_home()
         job = platform.submit_files(body, client.Uploads(place, platform.place.api_url), key=key, again=again)

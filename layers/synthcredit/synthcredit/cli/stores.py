@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,8 @@ from synthcredit import console
 from synthcredit.cli.common import AsJson, answering
 
 if TYPE_CHECKING:
+    from synthcredit.local.workflow import Store as JobStore
+    from synthcredit.ports import Delivery
     from synthcredit.stores import StoredDataset, Summary
 
 To = Annotated[
@@ -37,6 +39,11 @@ class Store:
     to: str | None
     reset: bool
     yes: bool
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody has to agree first: a question and a moving bar do not go together."""
+        return self.reset and not self.yes
 
 
 def load(
@@ -85,6 +92,23 @@ def fill(to: str, dataset: StoredDataset, *, reset: bool, yes: bool) -> Summary:
             )  # fmt: skip
     # A question and a moving bar do not go together.
     return stores.deliver(to, dataset, reset=True, confirm=_asked)
+
+
+def as_step(store: Store) -> tuple[JobStore | None, list[Summary]]:
+    """Return a database as a job takes it, and the list into which what became of it is put."""
+    from synthcredit import stores
+    from synthcredit.local.workflow import Store as JobStore
+
+    found: list[Summary] = []
+    if store.to is None:
+        return None, found
+
+    def deliver(to: str, tables: Delivery, *, progress: Callable[[float, str], None]) -> Summary:
+        confirm = stores.yes if store.yes else _asked
+        found.append(stores.deliver_tables(to, tables, reset=store.reset, confirm=confirm, progress=progress))
+        return found[-1]
+
+    return JobStore(store.to, deliver), found
 
 
 def show(summary: Summary) -> None:

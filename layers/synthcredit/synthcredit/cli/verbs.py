@@ -13,9 +13,12 @@ from synthcredit import console
 from synthcredit.cli.common import (
     Again,
     AsJson,
+    AskedRows,
     Balance,
     ContinueFrom,
+    Customers,
     Data,
+    DeclarationFile,
     Deliver,
     EvidenceLevel,
     GateProfile,
@@ -23,6 +26,7 @@ from synthcredit.cli.common import (
     Home,
     MaxTstrLoss,
     Out,
+    Portfolio,
     Request,
     Retrain,
     Rows,
@@ -44,7 +48,7 @@ from synthcredit.cli.common import (
     settings_of,
     with_constraints,
 )
-from synthcredit.cli.stores import Reset, Store, To, Yes, fill, reach, show, shown_as_json
+from synthcredit.cli.stores import Reset, Store, To, Yes, as_step, reach, show, shown_as_json
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.evidence.model import Level
 
@@ -54,7 +58,10 @@ def run(
     data: Data = None,
     target: Target = None,
     synthesizer: Synthesizer = "trees",
-    rows: Rows = 10_000,
+    rows: AskedRows = None,
+    portfolio: Portfolio = None,
+    customers: Customers = None,
+    declaration: DeclarationFile = None,
     seed: Seed = 0,
     out_path: Out = Path("out"),
     holdout: Holdout = None,
@@ -92,6 +99,10 @@ def run(
 
       synthcredit run --data applicants.csv --target default --target-rate 0.3 --where "age>=25" --where purpose=car
 
+      synthcredit run --portfolio downturn --customers 100000
+
+      synthcredit run --declaration accounts.yaml
+
       synthcredit run request.json --out results
     """
     with answering(as_json):
@@ -99,6 +110,7 @@ def run(
             request, data=data, target=target, synthesizer=synthesizer, rows=rows, seed=seed, holdout=holdout,
             schema=schema, setting=setting, deliver=deliver, profile=profile, evidence=evidence,
             max_tstr_loss=max_tstr_loss, retrain=retrain, continue_from=continue_from,
+            portfolio=portfolio, customers=customers, declaration=declaration,
             conditions=conditions_of(target_rate, where, balance, share),
         )  # fmt: skip
         store = Store(to, reset=reset, yes=yes)
@@ -315,6 +327,14 @@ def schema(
         Path | None,
         typer.Option("--constraints", help="Put these into the schema: what --suggest-constraints printed, edited."),
     ] = None,
+    declaration: Annotated[
+        bool,
+        typer.Option("--declaration", help="Print the beginning of a declaration instead, without a value of a row."),
+    ] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", metavar="COLUMN", help="Take its range or categories into it; may be repeated."),
+    ] = None,
 ) -> None:
     """Print the schema that is detected for a file: edit it, and pass it back with --schema.
 
@@ -327,14 +347,25 @@ def schema(
       synthcredit schema applicants.csv --suggest-constraints > constraints.json
 
       synthcredit schema applicants.csv --target default --constraints constraints.json > schema.json
+
+      synthcredit schema applicants.csv --declaration --confirm purpose > declaration.yaml
     """
     with answering(False):
         from synthcredit.datasets import detect, read, suggest
+        from synthcredit.declared import draft
+
+        if confirm and not declaration:
+            raise InvalidInputError(
+                Problem("--confirm", "there is no declaration to put it into", "Add --declaration.")
+            )
 
         detected = detect.detect_schema(data, target=target)
         found = detected.schema if constraints is None else with_constraints(detected.schema, constraints)
         for notice in detected.notices:
             console.err.print(f"Note: {escape(notice)}", soft_wrap=True)
+        if declaration:
+            sys.stdout.write(draft.draft(found, confirm or ()))
+            return
         if not suggest_constraints:
             sys.stdout.write(found.model_dump_json(indent=1) + "\n")
             return
@@ -358,13 +389,18 @@ def _run(
 
     if store.to is not None:
         reach(store.to)
+    step, loaded = as_step(store)
     with console.progress() as listener:
-        result = api.run_request(body, out=out_path, home=home, workers=workers, again=again, listener=listener)
-    # After the gate, and after all else is delivered: a database that fails loses nothing.
-    loaded = None if store.to is None else fill(store.to, result.stored, reset=store.reset, yes=store.yes)
+        result = api.run_request(
+            body, out=out_path, home=home, workers=workers, again=again, listener=listener,
+            store=None if store.asks else step,
+        )  # fmt: skip
+    if store.asks:
+        # The job is finished: what is left of it is to ask, and to load.
+        result = api.run_request(body, out=out_path, home=home, workers=workers, store=step)
     if as_json:
-        console.print_json(console.as_json(result) | ({} if loaded is None else {"database": shown_as_json(loaded)}))
+        console.print_json(console.as_json(result) | ({"database": shown_as_json(loaded[-1])} if loaded else {}))
         return
     console.summary(result, new=bool(listener.seen))
-    if loaded is not None:
-        show(loaded)
+    for summary in loaded:
+        show(summary)

@@ -105,6 +105,7 @@ class Results(_Answer):
     data_uri: str = ""
     data_files_left_out: Annotated[int, Field(description="Data files that are at data_uri only: too many.")] = 0
     table: LakeTable | None = None
+    tables: tuple[LakeTable, ...] = ()
 
 
 class Upload(_Answer):

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
-from synthcredit.api import Result, request_key
+from synthcredit.api import Result, request_key, schemas_of
 from synthcredit.client.answers import JobList, JobStatus, ModelPage, Results, Upload
 from synthcredit.client.http import Http, named
 from synthcredit.client.place import Place, aws_refusals, find
@@ -290,7 +290,7 @@ class Platform:
             folder=folder,
             data=tuple(path for output in manifest.outputs if (path := folder / output.name).exists()),
             parts=tuple(sorted((folder / "data").glob("*/part-*.parquet"))),
-            schema=self.model(manifest.model_id).table_schema,
+            schemas=schemas_of(manifest, self.model),
         )  # fmt: skip
 
     def query(self, sql: str) -> list[dict[str, str | None]]:

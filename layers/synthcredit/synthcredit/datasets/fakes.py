@@ -64,12 +64,12 @@ def _make(column: Column, schema: TableSchema, each: KeyedRows, person: KeyedRow
     if column.pii is not None:
         return _personal(column, person)
     if column.kind is Kind.TEXT:
-        return _sentences(each, column)
+        return sentences(each, column)
     if column.name == schema.customer:
-        return _identifiers(column, person)
+        return identifiers(column, person)
     if column.rows_per_value is not None:
-        return _identifiers(column, _repeating(each, column))
-    return _identifiers(column, each)
+        return identifiers(column, _repeating(each, column))
+    return identifiers(column, each)
 
 
 def _personal(column: Column, person: KeyedRows) -> pa.Array:
@@ -78,7 +78,8 @@ def _personal(column: Column, person: KeyedRows) -> pa.Array:
     return fakepersons.make(column, person)
 
 
-def _sentences(rows: KeyedRows, column: Column) -> pa.Array:
+def sentences(rows: KeyedRows, column: Column) -> pa.Array:
+    """Return a neutral sentence a row."""
     pieces = [
         rows.pick(f"{part} of {column.name}", pool)
         for part, pool in (("start", pools.TEXT_STARTS), ("subject", pools.TEXT_SUBJECTS), ("end", pools.TEXT_ENDS))
@@ -94,7 +95,11 @@ def _repeating(each: KeyedRows, column: Column) -> KeyedRows:
     return KeyedRows(each.table, each.seed, window * stock + each.below(f"values of {column.name}", stock))
 
 
-def _identifiers(column: Column, rows: KeyedRows) -> pa.Array:
+def identifiers(column: Column, rows: KeyedRows) -> pa.Array:
+    """Return identifiers of some rows in a column's pattern; each row's differs, but for hashes shorter than 16 digits.
+
+    Whole numbers where the column's dtype is int64.
+    """
     first = int(column.minimum) if column.minimum is not None else 1
     if column.dtype is Dtype.INT64:
         return pa.array(rows.numbers + first)

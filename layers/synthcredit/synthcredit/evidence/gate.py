@@ -88,8 +88,8 @@ def judge(evidence: Evidence, gate: Gate) -> list[Finding]:
     asked = limits(gate)
     findings = [_rows(evidence, asked[_FEWEST_ROWS])]
     if not evidence.has_reference:
-        return [*findings, *(_checks(evidence, about) for about in About)]
-    findings.append(_checks(evidence, About.VALIDITY))
+        return [*findings, *(_checks(evidence, about, gate) for about in About)]
+    findings.append(_checks(evidence, About.VALIDITY, gate))
     rules = [rule for rule in RULES if rule.field in asked]
     for part in dict.fromkeys(rule.part for rule in rules):
         own = {rule: asked[rule.field] for rule in rules if rule.part is part}
@@ -125,11 +125,11 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _checks(evidence: Evidence, about: About) -> Finding:
+def _checks(evidence: Evidence, about: About, gate: Gate) -> Finding:
     part = Part(about.value)
     checks = [check for check in evidence.validity if check.about is about or evidence.has_reference]
     if not checks:
-        return _not_judged(part, f"no check of {about} was made", required=True)
+        return _unjudged(part, [f"no check of {about} was made"], evidence, gate)
     failed = [check for check in checks if not check.passed]
     if not failed:
         return _judged(part, f"All {len(checks)} checks hold.", good=True)

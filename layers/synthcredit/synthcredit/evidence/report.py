@@ -7,22 +7,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
 import pyarrow as pa
 
 from synthcredit.datasets.schema import TableSchema
-from synthcredit.evidence import formatting, pictures, plots
+from synthcredit.evidence import formatting, plots
 from synthcredit.evidence.aggregates import MIN_CELL
 from synthcredit.evidence.gate import verdict
 from synthcredit.evidence.methods import methods_for
-from synthcredit.evidence.model import Check, Detail, Evidence, Finding, Level, Measure, Status
-from synthcredit.evidence.pictures import Drawn, Picture
+from synthcredit.evidence.model import About, Check, Detail, Evidence, Finding, Level, Measure, Status
 from synthcredit.evidence.scores import GRADES
 from synthcredit.evidence.wording import say
 from synthcredit.synthesizers.codec import encode
 from synthcredit.synthesizers.features import Discrete, Feature, Numeric
+
+if TYPE_CHECKING:
+    from synthcredit.evidence.pictures import Drawn, Picture
 
 MAX_PLOTS = 60
 """Columns that are drawn, the worst ones first: the file is to stay small enough to mail."""
@@ -119,7 +122,7 @@ def write_report(
     evidence: Evidence,
     findings: Sequence[Finding],
     context: ReportContext,
-    synthetic: pa.Table,
+    synthetic: pa.Table | None,
     train: pa.Table | None,
     holdout: pa.Table | None,
     schema: TableSchema,
@@ -137,9 +140,14 @@ def write_report(
         The folder cannot be written.
     """
     (folder / "plots").mkdir(exist_ok=True)
-    names = pictures.least_faithful(evidence, schema)
+    names: list[str] = []
     gallery = _Gallery()
-    if train is not None and holdout is not None:
+    if synthetic is not None and train is not None and holdout is not None:
+        # Here, since all that measures against real rows comes with it.
+        from synthcredit.evidence import pictures
+        from synthcredit.evidence.pictures import Drawn
+
+        names = pictures.least_faithful(evidence, schema)
         known, held, made = (encode(table, schema) for table in (train, holdout, synthetic))
         real = {name: _both(known[name], held[name]) for name in known}
         gallery = _draw(Drawn(folder / "plots", schema, evidence, real, known, made), names[:MAX_PLOTS])
@@ -158,6 +166,7 @@ def write_report(
         undrawn=names[MAX_PLOTS:],
         broken=[check for check in evidence.validity if not check.passed],
         holding=_holding(evidence.validity),
+        kinds=_kinds(evidence.validity),
         made_new=[column.name for column in schema.columns if not column.learned],
         methods=list(methods_for(evidence)),
         minimum=MIN_CELL,
@@ -222,6 +231,8 @@ def _unplaced(evidence: Evidence) -> list[str]:
 
 
 def _draw(drawn: Drawn, names: Sequence[str]) -> _Gallery:
+    from synthcredit.evidence import pictures
+
     associated = pictures.associated(drawn)
     return _Gallery(
         columns=tuple(pictures.column_picture(drawn, name) for name in names),
@@ -246,4 +257,12 @@ def _holding(checks: Sequence[Check]) -> list[tuple[str | None, list[str]]]:
     passed = (check for check in checks if check.passed)
     return [
         (column, [check.detail for check in group]) for column, group in groupby(passed, lambda check: check.column)
+    ]
+
+
+def _kinds(checks: Sequence[Check]) -> list[tuple[About, list[Check]]]:
+    """Return the checks of each kind, those that fail first."""
+    return [
+        (about, sorted((check for check in checks if check.about is about), key=lambda check: check.passed))
+        for about in About
     ]

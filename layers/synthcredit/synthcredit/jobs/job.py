@@ -68,6 +68,22 @@ class Job(BaseModel):
         None
     )
     results: Annotated[dict[str, str], Field(description="Links to what came out.")] = {}
+    rows_published: Annotated[int | None, Field(description="Rows of all tables that were published.")] = None
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the job: those that were asked for, or came out of what was."""
+        return self.rows_published if self.request.rows is None else self.request.rows
+
+    @property
+    def published(self) -> bool:
+        """Whether its rows are to be had: it succeeded, or failed only after that, on the way into a database."""
+        failed_after = self.failure is not None and self.failure.step == LOAD
+        return self.state is State.SUCCEEDED or (self.state is State.FAILED and failed_after)
+
+
+LOAD = "load"
+"""The step that comes after publishing, where a database is named."""
 
 
 def job_id_for(caller: str, key: str) -> str:

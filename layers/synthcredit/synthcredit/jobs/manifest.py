@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.datasets.split import Split
 from synthcredit.evidence.model import Finding
+from synthcredit.jobs.planning import Book, Declared
 from synthcredit.jobs.request import JobRequest
 from synthcredit.synthesizers.conditions import Steering
 
@@ -36,14 +37,16 @@ class Manifest(_Model):
     created_at: datetime
     request: JobRequest
     request_hash: str
-    data_hash: Annotated[str, Field(description="SHA-256 of the training data file.")]
-    schema_fingerprint: str
-    split: Split
-    model_id: str
-    model_hash: str
-    model_reused: bool
+    data_hash: Annotated[str | None, Field(description="SHA-256 of the training data file.")] = None
+    schema_fingerprint: Annotated[str | None, Field(description="Of the one table of a model.")] = None
+    split: Split | None = None
+    model_id: Annotated[str | None, Field(description="The model; none where rules made the rows.")] = None
+    model_hash: str | None = None
+    model_reused: bool = False
+    book: Annotated[Book | None, Field(description="What a portfolio was made of.")] = None
+    declared: Annotated[Declared | None, Field(description="The tables that were made as the request declares.")] = None
     seed: int
-    rows: int
+    rows: Annotated[int, Field(description="Of all tables.")]
     dataset_hash: Annotated[str, Field(description="SHA-256 over the SHA-256 of every data part, in order.")]
     steering: Annotated[
         Steering | None,

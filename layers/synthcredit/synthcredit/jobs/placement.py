@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from synthcredit.errors import InvalidInputError, Problem, raise_all
 from synthcredit.jobs import prices, speeds
-from synthcredit.jobs.speeds import Size, Work
+from synthcredit.jobs.speeds import Load, Work
 
 
 class Where(StrEnum):
@@ -120,20 +120,22 @@ Quotas = Mapping[tuple[Kind, str], int | None]
 """How many instances an account may use, by kind of job and instance type; None or absent where nobody knows."""
 
 
-def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Placement, ...]:
-    """Say where train, generate, assess and publish run.
+def place(load: Load, limits: Limits, quotas: Quotas | None = None, *, database: bool = False) -> tuple[Placement, ...]:
+    """Say where train, generate, assess and publish run, and load where a database is named.
 
     Of the places that can do a step, the one is taken whose cost and waiting time, at `WAITING_USD_HOUR`, are least. So
     small work goes to Lambda, which starts at once, and large work to SageMaker, which computes for less.
 
     Parameters
     ----------
-    size
+    load
         What decides how much work it is.
     limits
         What may be used.
     quotas
         What the account has of SageMaker; a quota below what was meant gives fewer machines.
+    database
+        Whether a database is loaded too.
 
     Returns
     -------
@@ -146,49 +148,48 @@ def place(size: Size, limits: Limits, quotas: Quotas | None = None) -> tuple[Pla
         No place can do a step, or the job would cost too much; everything found is said at once.
     """
     raise_all(_unknown_instances(limits))
-    raise_all(over_budget(size, VCPU_SPEED))
-    works = {
-        "train": speeds.training(size),
-        "generate": speeds.generating(size),
-        "assess": speeds.assessing(size),
-        "publish": speeds.publishing(size),
-    }
+    raise_all(over_budget(load, VCPU_SPEED))
+    works = dict(load.works())
+    if database:
+        works["load"] = speeds.loading(load.values)
     placements: list[Placement] = []
     problems: list[Problem] = []
     for step, work in works.items():
-        if step == "train" and not size.train:
-            placements.append(_nowhere(step))
+        if work is None:
+            placements.append(_nowhere(step, load.untrained))
             continue
         try:
-            placements.append(_place(step, work, size.shards if step == "generate" else 1, limits, quotas or {}))
+            placements.append(_place(step, work, load.shards if step == "generate" else 1, limits, quotas or {}))
         except InvalidInputError as error:
             problems += error.problems
     problems += _too_dear(placements, limits)
-    # Several steps may lack the same machine.
-    raise_all(dict.fromkeys(problems))
+    # Several steps may lack the same machine; and what is asked less of has a name of its own in each kind of request.
+    raise_all(dict.fromkeys(replace(p, field=load.field) if p.field == "rows" else p for p in problems))
     return tuple(placements)
 
 
-def over_budget(size: Size, speed: float = 1.0) -> Iterator[Problem]:
+def over_budget(load: Load, speed: float = 1.0) -> Iterator[Problem]:
     """Yield what a training cannot keep to of the time and memory that its settings allow.
 
     Parameters
     ----------
-    size
+    load
         What decides how much work it is.
     speed
         Of the core that trains; 1 is the one that was measured.
     """
-    least = speeds.least_training(size)
-    minutes, memory = size.settings.get("max_minutes"), size.settings.get("max_memory_mb")
+    least = load.least
+    if least is None:
+        return
+    minutes, memory = load.settings.get("max_minutes"), load.settings.get("max_memory_mb")
     # Only what is out of reach even where the estimate is too high by all that it may be.
-    if size.train and minutes is not None and least.seconds / speed / DOUBT > 60.0 * float(minutes):
+    if minutes is not None and least.seconds / speed / DOUBT > 60.0 * float(minutes):
         yield Problem(
             "synthesizer.max_minutes",
             f"only to get ready to train takes about {_span(least.seconds / speed)}, and {minutes:g} min are allowed",
             "Allow more minutes, or give fewer rows or columns.",
         )
-    if size.train and memory is not None and least.memory_mb / DOUBT > float(memory):
+    if memory is not None and least.memory_mb / DOUBT > float(memory):
         yield Problem(
             "synthesizer.max_memory_mb",
             f"to train needs about {_gigabytes(least.memory_mb)} of memory, and {_gigabytes(memory)} are allowed",
@@ -218,8 +219,8 @@ def totals(placements: Iterable[Placement]) -> tuple[float, float]:
     return sum(placement.seconds for placement in chosen), sum(placement.cost_usd for placement in chosen)
 
 
-def _nowhere(step: str) -> Placement:
-    return Placement(step=step, where=Where.NOWHERE, seconds=0.0, cost_usd=0.0, why="the model is there already")
+def _nowhere(step: str, why: str) -> Placement:
+    return Placement(step=step, where=Where.NOWHERE, seconds=0.0, cost_usd=0.0, why=why)
 
 
 def _place(step: str, work: Work, parts: int, limits: Limits, quotas: Quotas) -> Placement:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from synthcredit.datasets.contradictions import unique_learned
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import Split
 from synthcredit.errors import InvalidInputError, Problem
 from synthcredit.jobs.placement import Placement
+from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS, SHARD_BLOCKS, Volumes
 from synthcredit.synthesizers.card import ModelCard
 from synthcredit.synthesizers.conditions import Steering
 
+PORTFOLIO = "portfolio"
+"""The dataset that simulated tables belong to."""
 SHARDS = 16
 """A job is cut into about this many shards, so that a few workers keep busy and a lost shard costs little."""
 MAX_SHARD_BLOCKS = 128
@@ -78,11 +81,14 @@ def other_family(card: ModelCard, name: str) -> Iterator[Problem]:
 
 
 class Shard(_Model):
-    """One independent, restartable slice of a generation: a run of whole blocks."""
+    """One independent, restartable slice of a generation: a run of whole blocks, of rows or of customers."""
 
     number: int
     first_row: int
-    rows: int
+    rows: Annotated[
+        int,
+        Field(description="Rows; of a book customers, of declared tables rows of an uppermost one, with all theirs."),
+    ]
 
     @property
     def file(self) -> str:
@@ -90,13 +96,37 @@ class Shard(_Model):
         return f"part-{self.number:05d}.parquet"
 
 
-class Plan(_Model):
-    """How one job is done."""
+class Book(_Model):
+    """What a portfolio is made of."""
 
-    training: Training
-    model_id: str
+    parameters: Annotated[dict[str, Any], Field(description="Every parameter of its scenario.")]
+    volumes: Volumes
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="What is delivered, parents first.")]
+    rows: Annotated[dict[str, int], Field(description="Rows that each of them will have, estimated where need be.")]
+
+    @property
+    def scenario(self) -> str:
+        """The name of its scenario."""
+        return str(self.parameters["name"])
+
+
+class Declared(_Model):
+    """What declared tables are made of, beside the declaration, which the request has."""
+
+    name: Annotated[str, Field(description="The declaration's.")]
+    tables: Annotated[tuple[TableSchema, ...], Field(min_length=1, description="Parents first.")]
+    rows: Annotated[dict[str, int], Field(description="Rows that each will have, on average where chance decides.")]
+
+
+class Plan(_Model):
+    """How one job is done: with a model (`training`), by simulation (`book`), or as it is declared (`declared`)."""
+
+    training: Training | None = None
+    book: Book | None = None
+    declared: Declared | None = None
+    model_id: str | None = None
     train: Annotated[bool, Field(description="Whether the model has to be trained first.")]
-    reason: Annotated[str, Field(description="Why this model, in words.")]
+    reason: Annotated[str, Field(description="Why this model, or what is simulated, in words.")]
     shards: tuple[Shard, ...]
     steering: Annotated[
         Steering | None, Field(description="The request's conditions, checked against the training rows.")
@@ -105,6 +135,56 @@ class Plan(_Model):
     placement: Annotated[
         tuple[Placement, ...], Field(description="Where each step runs; none where all run in one process.")
     ] = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = sum(way is not None for way in (self.training, self.book, self.declared))
+        if ways != 1 or (self.training is None) != (self.model_id is None):
+            raise ValueError("a plan has either a training and a model, or a book, or declared tables")
+        return self
+
+    @property
+    def by_rules(self) -> Book | Declared | None:
+        """What is made by rules, without a model."""
+        return self.book or self.declared
+
+    @property
+    def learned(self) -> Learned:
+        """What a plan with a model says of it."""
+        assert self.training is not None  # noqa: S101 - whoever asks has planned it
+        assert self.model_id is not None  # noqa: S101
+        return Learned(self.training, self.model_id)
+
+    @property
+    def dataset(self) -> str:
+        """What the job's tables belong to."""
+        if self.declared is not None:
+            return self.declared.name
+        return PORTFOLIO if self.training is None else self.training.dataset
+
+    @property
+    def tables(self) -> tuple[TableSchema, ...]:
+        """The tables that the job delivers, parents first."""
+        return self.by_rules.tables if self.by_rules is not None else (self.learned.training.table_schema,)
+
+    @property
+    def unit(self) -> str:
+        """What shards are counted in."""
+        if self.declared is not None:
+            return "rows of uppermost tables"
+        return "customers" if self.book is not None else "rows"
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables, estimated where rules make them."""
+        return sum(self.by_rules.rows.values() if self.by_rules else (shard.rows for shard in self.shards))
+
+
+class Learned(NamedTuple):
+    """A model, and what it is made from."""
+
+    training: Training
+    model_id: str
 
 
 def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
@@ -118,6 +198,15 @@ def cut_into_shards(rows: int, block_rows: int) -> tuple[Shard, ...]:
     return tuple(
         Shard(number=number, first_row=first, rows=min(size, rows - first))
         for number, first in enumerate(range(0, rows, size))
+    )
+
+
+def book_shards(volumes: Volumes) -> tuple[Shard, ...]:
+    """Cut a book into shards: the part files that `synthcredit portfolio` writes, however large the book is."""
+    size = SHARD_BLOCKS * BLOCK_CUSTOMERS
+    return tuple(
+        Shard(number=number, first_row=number * size, rows=min(size, volumes.customers - number * size))
+        for number in range(volumes.shards)
     )
 
 

@@ -5,22 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from synthcredit.datasets import constraints, contradictions
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import InvalidInputError, Problem, SynthcreditError, from_validation
 from synthcredit.evidence.gate import Gate
 from synthcredit.evidence.model import Level
+from synthcredit.portfolio.volumes import Volumes
 from synthcredit.synthesizers import registry
 from synthcredit.synthesizers.conditions import Conditions
 
 MAX_ROWS = 10_000_000_000
 """Above this a request is a slip of the finger; a channel may set a lower ceiling of its own."""
+
+
+TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 
 
 class Format(StrEnum):
@@ -71,7 +84,53 @@ class ModelSource(_Model):
     )
 
 
-Source = Annotated[DatasetSource | ModelSource, Field(discriminator="kind")]
+class PortfolioSource(Volumes):
+    """Simulate a lender's whole book, from nothing: its customers decide how many rows there are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    kind: Literal["portfolio"]
+    scenario: Annotated[
+        str | dict[str, Any],
+        Field(
+            description="A shipped scenario by name, or what a scenario file would say; baseline is what it extends."
+        ),
+    ] = "baseline"
+    tables: Annotated[
+        tuple[TableName, ...] | None, Field(min_length=1, description="The tables to deliver; all where not given.")
+    ] = None
+
+    @property
+    def volumes(self) -> Volumes:
+        """How much is made."""
+        return Volumes(**{name: getattr(self, name) for name in Volumes.model_fields})
+
+
+class SchemaSource(_Model):
+    """Make the rows of declared tables, from nothing: the declaration says how many there are."""
+
+    kind: Literal["schema"]
+    declaration: Annotated[
+        dict[str, Any], Field(description="What the file of a declaration says: see docs/declared.md.")
+    ]
+    rows: Annotated[
+        dict[TableName, Annotated[int, Field(ge=1)]] | None,
+        Field(min_length=1, description="Rows of tables that belong to none, where not as many as declared."),
+    ] = None
+
+
+Learned = DatasetSource | ModelSource
+"""Sources whose rows a model makes."""
+Source = Annotated[DatasetSource | ModelSource | PortfolioSource | SchemaSource, Field(discriminator="kind")]
+_HOW_MANY: dict[type, str] = {
+    PortfolioSource: "a portfolio has as many rows as its customers need: give source.customers instead",
+    SchemaSource: "the declaration says how many rows each table has: give source.rows by table instead",
+}
+"""What makes rows by rules, and where it is said how many."""
+_WHAT_LIKE: dict[type, str] = {
+    PortfolioSource: "a portfolio is simulated, not learned: its scenario says what it is like",
+    SchemaSource: "declared tables are made, not learned: the declaration says what they are like",
+}
 
 
 class Destination(_Model):
@@ -123,7 +182,15 @@ class JobRequest(_Model):
 
     source: Source
     synthesizer: SynthesizerChoice = SynthesizerChoice()
-    rows: Annotated[int, Field(ge=1, le=MAX_ROWS, description="How many synthetic rows.")]
+    rows: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_ROWS,
+            validate_default=True,
+            description="How many synthetic rows; not for a portfolio, which has customers, nor for declared tables.",
+        ),
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**63, description="Same request and seed give the same bytes.")] = 0
     conditions: Annotated[
         Conditions, Field(description="What the rows are asked to be like; like the training rows where nothing is.")
@@ -137,10 +204,50 @@ class JobRequest(_Model):
     )
     to: Annotated[Destination | None, Field(description="A database that the rows are loaded into besides.")] = None
 
+    @field_validator("rows")
+    @classmethod
+    def _rows_as_the_source_wants(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if "source" in info.data:
+            elsewhere = _HOW_MANY.get(type(info.data["source"]))
+            if value is None and elsewhere is None:
+                raise ValueError("it is missing")
+            if value is not None and elsewhere is not None:
+                raise ValueError(elsewhere)
+        return value
+
+    @field_validator("synthesizer", "conditions")
+    @classmethod
+    def _only_for_models(cls, value: SynthesizerChoice | Conditions, info: ValidationInfo) -> Any:  # noqa: ANN401
+        # What is stored has every field, so that only what says something is refused.
+        elsewhere = _WHAT_LIKE.get(type(info.data.get("source")))
+        if elsewhere is not None and value != type(value)():
+            raise ValueError(elsewhere)
+        return value
+
     @field_validator("deliver")
     @classmethod
     def _once(cls, value: tuple[Format, ...]) -> tuple[Format, ...]:
         return tuple(dict.fromkeys(value))
+
+    @property
+    def made_by(self) -> str:
+        """What makes the rows, in one word: a family, `portfolio` or `schema`."""
+        return self.synthesizer.name if isinstance(self.source, Learned) else self.source.kind
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """How much is asked for: rows, customers, or declared tables."""
+        if isinstance(self.source, PortfolioSource):
+            return {"customers": self.source.customers}
+        if isinstance(self.source, SchemaSource):
+            return {"tables": len(self.source.declaration["tables"])}
+        return {"rows": self.rows_wanted}
+
+    @property
+    def rows_wanted(self) -> int:
+        """The rows that a model is to make."""
+        assert self.rows is not None  # noqa: S101 - the validator above
+        return self.rows
 
     @property
     def digest(self) -> str:
@@ -149,6 +256,9 @@ class JobRequest(_Model):
         if self.to is None:
             # So that requests from before there were databases keep their digests.
             del content["to"]
+        if isinstance(self.source, SchemaSource):
+            # Tables and columns are made in the order in which they are declared.
+            content["source"]["declaration"] = json.dumps(content["source"]["declaration"])
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,15 +283,20 @@ def parse_request(content: str | bytes | dict[str, Any]) -> JobRequest:
         ]
     if request is not None:
         problems += _constraint_problems(request)
-    problems += _synthesizer_problems(content if isinstance(content, dict) else _loaded(content))
+    given = content if isinstance(content, dict) else _loaded(content)
+    problems += _source_problems(given.get("source"), given)
+    problems += _synthesizer_problems(given)
     if problems or request is None:
-        raise InvalidInputError(problems)
+        # The same field may be missed twice.
+        raise InvalidInputError(list({(p.field, p.problem): p for p in problems}.values()))
     return request
 
 
 def _without_kind(field: str) -> str:
-    # pydantic puts the kind into the path: source.dataset.uri is source.uri to whoever wrote the request.
-    return constraints.without_kind(re.sub(r"^source\.(dataset|model)\.", "source.", field))
+    # pydantic puts the kind into the path, and a type where there are several: source.dataset.uri is source.uri to
+    # whoever wrote the request.
+    field = re.sub(r"^source\.(dataset|model|portfolio|schema)\.", "source.", field)
+    return constraints.without_kind(re.sub(r"^source\.scenario\.(str|dict\[str,any\])$", "source.scenario", field))
 
 
 def _constraint_problems(request: JobRequest) -> list[Problem]:
@@ -189,7 +304,50 @@ def _constraint_problems(request: JobRequest) -> list[Problem]:
     if schema is None:
         return []
     field = "source.schema.constraints"
-    return contradictions.problems(schema, field) or list(contradictions.too_many(schema, request.rows, field))
+    return contradictions.problems(schema, field) or list(contradictions.too_many(schema, request.rows_wanted, field))
+
+
+def _source_problems(source: Any, content: dict[str, Any]) -> Iterator[Problem]:  # noqa: ANN401 - not parsed yet
+    """Yield what the kind of source asks of the request, also where the source itself has faults."""
+    if isinstance(source, BaseModel):
+        source = source.model_dump()
+    if not isinstance(source, dict):
+        return
+    if source.get("kind") == "portfolio":
+        yield from scenario_problems(source.get("scenario", "baseline"))
+    elif source.get("kind") == "schema":
+        yield from declaration_problems(source.get("declaration"), source.get("rows"))
+    elif "rows" not in content:
+        yield Problem("rows", "it is missing", "Say how many synthetic rows are wanted.")
+
+
+def scenario_problems(given: object) -> tuple[Problem, ...]:
+    """Return what is wrong with the scenario of a portfolio; what is none at all, the request's own types refuse."""
+    if not isinstance(given, str | dict):
+        return ()
+    # Here, since other requests need no scenario.
+    from synthcredit.portfolio.scenario import parameters_of
+
+    try:
+        parameters_of(given, "source.scenario")
+    except InvalidInputError as error:
+        return error.problems
+    return ()
+
+
+def declaration_problems(given: object, rows: object = None) -> tuple[Problem, ...]:
+    """Return what is wrong with a declaration; what is none at all, the request's own types refuse."""
+    if not isinstance(given, dict):
+        return ()
+    from synthcredit.jobs.declarations import planned
+
+    counts = rows if isinstance(rows, dict) else {}
+    whole = {name: count for name, count in counts.items() if isinstance(name, str) and type(count) is int}
+    try:
+        planned(given, whole)
+    except InvalidInputError as error:
+        return error.problems
+    return ()
 
 
 def _loaded(content: str | bytes) -> dict[str, Any]:

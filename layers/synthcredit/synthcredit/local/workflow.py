@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -23,13 +25,23 @@ from synthcredit.jobs.request import JobRequest
 from synthcredit.local.storage import refusals, require_writable, storage_error
 from synthcredit.local.sweep import sweep
 from synthcredit.local.world import open_world
-from synthcredit.ports import World
+from synthcredit.ports import Deliver, World
 from synthcredit.steps.files import job_key, job_prefix
 from synthcredit.steps.standing import step
 from synthcredit.synthesizers.fitting import Progress
 
 Listener = Callable[[str, float, str], None]
 """Hears of progress: the step, the fraction done, and what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database that a job is loaded into, and what loads it."""
+
+    to: str
+    """As `synthcredit.stores.deliver` takes it; not in the request, which is kept, since it may hold a password."""
+    deliver: Deliver
+
 
 ROWS_WORTH_A_PROCESS = 100_000
 """Below this a second process costs more than it saves."""
@@ -64,12 +76,19 @@ class Workflow:
         self.world: World = open_world(home, out)
 
     def run(
-        self, request: JobRequest, *, key: str, caller: str = "cli", again: bool = False, listener: Listener = deaf
+        self,
+        request: JobRequest,
+        *,
+        key: str,
+        caller: str = "cli",
+        again: bool = False,
+        store: Store | None = None,
+        listener: Listener = deaf,
     ) -> Job:
-        """Run a request to its end.
+        """Run a request to its end, and load a database where one is given.
 
         The same key again continues a job that was interrupted, starts a failed one anew, and returns a finished one
-        as it is (``again`` runs it anew).
+        as it is (``again`` runs it anew). A job that only its database failed goes on with that.
 
         Raises
         ------
@@ -86,17 +105,24 @@ class Workflow:
         with self._alone(job.job_id):
             if not new:
                 job = self.world.jobs.get(job.job_id)
-                if job.state is State.SUCCEEDED and not again and self._kept(job):
-                    return job if self._delivered(job) else self._deliver(job)
+                if job.published and not again and self._kept(job):
+                    job = job if self._delivered(job) else self._deliver(job)
+                    if job.state is State.SUCCEEDED and store is None:
+                        return job
+                    self.world.jobs.update(job.model_copy(update={"state": State.RUNNING, "failure": None}))
+                    return self._logged(job.job_id, partial(self._finish, job.job_id, store, listener))
                 self._reopen(job)
-            with _log_to(self.home / "lake" / job_key(job.job_id, "run.log")):
-                return self._steps(job.job_id, listener)
+            return self._logged(job.job_id, partial(self._work, job.job_id, store, listener))
 
-    def _steps(self, job_id: str, listener: Listener) -> Job:
+    def _logged(self, job_id: str, work: Callable[[], Job]) -> Job:
+        with _log_to(self.home / "lake" / job_key(job_id, "run.log")):
+            return self._steps(job_id, work)
+
+    def _steps(self, job_id: str, work: Callable[[], Job]) -> Job:
         from synthcredit.steps.fail import fail
 
         try:
-            return self._work(job_id, listener)
+            return work()
         except SynthcreditError as error:
             reason = error
         except OSError as error:
@@ -116,7 +142,7 @@ class Workflow:
         fail(job_id, reason, self.world)
         raise reason
 
-    def _work(self, job_id: str, listener: Listener) -> Job:
+    def _work(self, job_id: str, store: Store | None, listener: Listener) -> Job:
         # Imported where they are needed: each brings its own heavy packages.
         from synthcredit.steps.plan import plan
 
@@ -129,17 +155,17 @@ class Workflow:
         from synthcredit.steps.train import train
 
         model_id = train(job_id, self.world, _as_progress(listener, "train"))
-        listener("train", 1.0, model_id if planned.train else f"{model_id} is reused")
+        if model_id is not None:
+            listener("train", 1.0, model_id if planned.train else f"{model_id} is reused")
         self._generate(job_id, planned, listener)
 
-        listener("assess", 0.0, "measuring against the holdout")
+        listener("assess", 0.0, "measuring")
         from synthcredit.steps.assess import assess
 
         assess(job_id, self.world, _as_progress(listener, "assess"))
         listener("assess", 1.0, "report written")
 
         from synthcredit.steps.gate import gate
-        from synthcredit.steps.notify import notify
         from synthcredit.steps.publish import publish
 
         gate(job_id, self.world)
@@ -147,19 +173,28 @@ class Workflow:
         listener("publish", 0.0, "delivering")
         publish(job_id, self.world)
         listener("publish", 1.0, "delivered")
+        return self._finish(job_id, store, listener)
+
+    def _finish(self, job_id: str, store: Store | None, listener: Listener) -> Job:
+        """Do what comes after publishing."""
+        from synthcredit.steps.load import load
+        from synthcredit.steps.notify import notify
+
+        if store is not None:
+            load(job_id, self.world, store.deliver, _as_progress(listener, "load"), to=store.to)
         return notify(job_id, self.world)
 
     def _generate(self, job_id: str, planned: Plan, listener: Listener) -> None:
-        rows = sum(shard.rows for shard in planned.shards)
+        whole, unit = sum(shard.rows for shard in planned.shards), planned.unit
         with step(self.world, job_id, "generate"):
             done = 0
-            listener("generate", 0.0, f"{rows:,} rows in {len(planned.shards)} shards")
-            for number in self._shards(job_id, planned, rows):
+            listener("generate", 0.0, f"{whole:,} {unit} in {len(planned.shards)} shards")
+            for number in self._shards(job_id, planned):
                 done += planned.shards[number].rows
-                listener("generate", done / rows, f"{done:,} of {rows:,} rows")
+                listener("generate", done / whole, f"{done:,} of {whole:,} {unit}")
 
-    def _shards(self, job_id: str, planned: Plan, rows: int) -> Iterator[int]:
-        workers = min(self.workers, len(planned.shards), 1 + rows // ROWS_WORTH_A_PROCESS)
+    def _shards(self, job_id: str, planned: Plan) -> Iterator[int]:
+        workers = min(self.workers, len(planned.shards), 1 + planned.rows // ROWS_WORTH_A_PROCESS)
         if workers == 1:
             from synthcredit.steps.generate import generate
 

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
-from synthcredit.portfolio import arrays, hazards, impairment, ledger, loan_applications
+from synthcredit.portfolio import arrays, drift, hazards, impairment, ledger, loan_applications
 from synthcredit.portfolio.customers import People, make_people
 from synthcredit.portfolio.draws import CHILDREN, Draws, Floats, Ints
+from synthcredit.portfolio.drift import Shift
 from synthcredit.portfolio.hazards import Paths
 from synthcredit.portfolio.ledger import Ledger, Schedule
 from synthcredit.portfolio.loan_applications import APPROVED, Slot, Standing
 from synthcredit.portfolio.macro import Calendar, MacroPath, macro_path
-from synthcredit.portfolio.scenario import Scenario
+from synthcredit.portfolio.scenario import DriftColumn, Scenario
+from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS
+from synthcredit.portfolio.volumes import Volumes as Volumes
 
 _DENSE_FROM = 740.0
 """Scores above this are denser than standings are."""
-BLOCK_CUSTOMERS = 8192
-"""Customers of one block. Which block a customer is in changes none of its rows."""
-
-
-class Volumes(BaseModel):
-    """How much is made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    customers: Annotated[int, Field(ge=1, le=55_000_000, description="Customers.")] = 1_000
-    records: Annotated[int, Field(ge=0, le=999, description="Financial records a customer.")] = 5
-    applications: Annotated[int, Field(ge=0, le=24, description="Loan applications a customer.")] = 2
-    history: Annotated[int, Field(ge=0, le=120, description="Credit history entries a customer.")] = 10
-    market_points: Annotated[int, Field(ge=0, le=7_000, description="Rows of market data in all.")] = 100
-    statement_months: Annotated[int, Field(ge=0, le=120, description="Months of transactions, the latest.")] = 6
-    campaigns: Annotated[int, Field(ge=0, le=999, description="Campaigns in all.")] = 12
-    contacts: Annotated[int, Field(ge=0, le=100, description="Campaign contacts a customer.")] = 2
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks the customers make."""
-        return -(-self.customers // BLOCK_CUSTOMERS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +33,23 @@ class World:
     scenario: Scenario
     volumes: Volumes
     seed: int
+    trial: Mapping[DriftColumn, Shift] | None = None
+    """Shifts that are tried while those of the scenario's drifts are looked for."""
+
+    @cached_property
+    def shifts(self) -> Mapping[DriftColumn, Shift]:
+        """What columns that drift are moved by, and since when."""
+        return drift.solved(self) if self.trial is None else self.trial
+
+    def moved(self, column: DriftColumn, days: Ints) -> Floats | float:
+        """Return what is added to a column's drawn number on some days."""
+        shift = self.shifts.get(column)
+        return 0.0 if shift is None else shift.at(days)
+
+    def reference(self, customers: int, trial: Mapping[DriftColumn, Shift]) -> Iterator[Block]:
+        """Return the first customers of the book, however many it has, under shifts that are tried."""
+        world = World(self.scenario, self.volumes.model_copy(update={"customers": customers}), self.seed, trial)
+        return (Block(world, number) for number in range(world.volumes.blocks))
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -79,10 +77,10 @@ class World:
         """What the lender expects of loans, at each reporting date."""
         return impairment.Expected.of(self.scenario, self.calendar, self.macro)
 
-    def score(self, people: People, noise: Floats, recent: Ints) -> Ints:
+    def score(self, people: People, noise: Floats, recent: Ints, days: Ints) -> Ints:
         """Return scores: standing, noise, and a penalty for the worst of the last twelve months (0 to 4).
 
-        ``noise`` and ``recent`` have the shape (n,) or (n, k).
+        ``noise``, ``recent`` and ``days`` have the shape (n,) or (n, k).
         """
         bureau = self.scenario.bureau
         thin = people.thin == 1
@@ -90,7 +88,7 @@ class World:
         spread = np.where(thin, bureau.thin_file_noise, bureau.score_noise)
         penalty = np.array([0.0, *bureau.penalties])[recent]
         wide = (slice(None),) + (None,) * (noise.ndim - 1)
-        raw = base[wide] + spread[wide] * noise
+        raw = base[wide] + spread[wide] * noise + self.moved("loan_applications.credit_score", days)
         # The scale ends at 850: good files are pressed together before it instead of piling up on it.
         room = 850.0 - _DENSE_FROM
         above = np.maximum(raw - _DENSE_FROM, 0.0)
@@ -98,14 +96,16 @@ class World:
         found = np.clip(np.rint(raw - penalty), 300, 850)
         return np.asarray(found.astype(np.int64))
 
-    def utilisation(self, people: People, noise: Floats, months: Ints) -> Floats:
+    def utilisation(self, people: People, noise: Floats, days: Ints) -> Floats:
         """Return the share of card limits in use, 0 to 1; shapes as in `score`."""
         bureau = self.scenario.bureau
         level = bureau.utilisation_level + bureau.utilisation_risk * people.risk
         level = level + bureau.utilisation_spread * people.draws.normal("utilisation")
         wide = (slice(None),) + (None,) * (noise.ndim - 1)
-        drawn = bureau.utilisation_macro * self.macro.index[months] + bureau.utilisation_noise * noise
-        return np.asarray(np.clip(1.0 / (1.0 + np.exp(-level[wide])) + drawn, 0.0, 1.0))
+        level = level[wide] + self.moved("loan_applications.credit_utilization", days)
+        economy = self.macro.index[self.calendar.month(days)]
+        drawn = bureau.utilisation_macro * economy + bureau.utilisation_noise * noise
+        return np.asarray(np.clip(1.0 / (1.0 + np.exp(-level)) + drawn, 0.0, 1.0))
 
     def card_limit(self, people: People) -> Ints:
         """Return the limits of customers' cards, in cents: whole hundreds of dollars."""
@@ -179,7 +179,7 @@ class Block:
         last = min(first + BLOCK_CUSTOMERS, world.volumes.customers)
         self.world = world
         self.number = number
-        self.people = make_people(world.scenario, world.calendar, world.seed, np.arange(first, last, dtype=np.int64))
+        self.people: People = make_people(world, np.arange(first, last, dtype=np.int64))
 
     @cached_property
     def _slots(self) -> tuple[list[Slot], Standing]:
@@ -346,7 +346,7 @@ def make_block(scenario: Scenario, volumes: Volumes, seed: int, block: int) -> d
         byte, whenever and wherever they are made with the same versions of the packages.
     """
     # Here, for the tables know what a block is.
-    from synthcredit.portfolio.tables import TABLES
+    from synthcredit.portfolio.tables import tables_of
 
     made = Block(world_of(scenario, volumes, seed), block)
-    return {table.name: table.rows(made) for table in TABLES if not table.once or block == 0}
+    return {table.name: table.rows(made) for table in tables_of(scenario) if not table.once or block == 0}

@@ -27,9 +27,9 @@ def make(block: Block) -> list[pa.Array]:
     days = _days(block, count)
     month = world.calendar.month(days)
     recent = np.take_along_axis(block.recent, month, axis=1)
-    score = world.score(people, draws.normal("score"), recent)
+    score = world.score(people, draws.normal("score"), recent, days)
     limit = world.card_limit(people)[:, None]
-    balance = np.rint(world.utilisation(people, draws.normal("utilisation"), month) * limit).astype(np.int64)
+    balance = np.rint(world.utilisation(people, draws.normal("utilisation"), days) * limit).astype(np.int64)
     per_cent = (2 * balance * 10_000 + limit) // (2 * limit)
     customer = np.repeat(np.arange(len(people)), count)
     flat = draws.numbers.ravel() % 1000

@@ -20,7 +20,7 @@ from synthcredit.portfolio.scenario import Scenario
 from synthcredit.portfolio.spec import Field, Table, text_key
 
 if TYPE_CHECKING:
-    from synthcredit.portfolio.book import Block
+    from synthcredit.portfolio.book import Block, World
 
 YEAR = 365.2425
 BEFORE_DAYS = 3652
@@ -56,9 +56,10 @@ class People:
         return len(self.joined)
 
 
-def make_people(scenario: Scenario, calendar: Calendar, seed: int, numbers: Ints) -> People:
+def make_people(world: World, numbers: Ints) -> People:
     """Return customers by their numbers in the book."""
-    draws = Draws("customers", seed, numbers)
+    scenario, calendar = world.scenario, world.calendar
+    draws = Draws("customers", world.seed, numbers)
     population = scenario.population
     joined = _joined(scenario, calendar, draws)
     edges = np.array(population.age_edges)
@@ -79,7 +80,7 @@ def make_people(scenario: Scenario, calendar: Calendar, seed: int, numbers: Ints
         band=band,
         job=job,
         place=place,
-        income=_income(scenario, age, job, place, income_normal),
+        income=_income(scenario, age, job, place, income_normal, world.moved("customers.annual_income", joined)),
         income_normal=income_normal,
         risk=risk,
         frailty=scenario.hazards.index.frailty * draws.normal("frailty"),
@@ -100,13 +101,13 @@ def _joined(scenario: Scenario, calendar: Calendar, draws: Draws) -> Ints:
     return np.where(before, earlier, np.floor(inside).astype(np.int64))
 
 
-def _income(scenario: Scenario, age: Floats, job: Ints, place: Ints, normal: Floats) -> Ints:
-    """Return incomes: the job's median, by age and state, lognormal around it."""
+def _income(scenario: Scenario, age: Floats, job: Ints, place: Ints, normal: Floats, moved: Floats | float) -> Ints:
+    """Return incomes: the job's median, by age and state, lognormal around it; ``moved`` is added to the logarithm."""
     population = scenario.population
     median = np.array([one.income for one in population.jobs])[job]
     by_age = np.interp(age, population.income_ages, population.income_by_age)
     region = np.array(places.INCOMES)[place] ** population.region_strength
-    dollars = median * by_age * region * np.exp(population.income_spread * normal)
+    dollars = median * by_age * region * np.exp(population.income_spread * normal + moved)
     return np.maximum(np.rint(dollars * 100).astype(np.int64), 300_000)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthcredit.datasets.schema import Dtype
 from synthcredit.portfolio.spec import Field, Table
-from synthcredit.portfolio.tables import TABLES
+from synthcredit.portfolio.tables import EVERY
 
 _JSON = {
     Dtype.STRING: {"type": "string"},
@@ -23,7 +23,7 @@ def dictionary() -> str:
     parts = [
         "# Data dictionary of the portfolio\n\nWritten by `docs/portfolio/make.py`; change the code, not this file.\n"
     ]
-    return "\n".join(parts + [_section(table) for table in TABLES])
+    return "\n".join(parts + [_section(table) for table in EVERY])
 
 
 def _section(table: Table) -> str:

@@ -108,10 +108,10 @@ def _days(world: World, people: People, draws: Draws) -> Ints:
 def _apply(world: World, people: People, standing: Standing, draws: Draws, day: Ints) -> Slot:
     scenario, calendar = world.scenario, world.calendar
     month = calendar.month(day)
-    product, amount, term, purpose = _wish(world, people, draws)
+    product, amount, term, purpose = _wish(world, people, draws, day)
     recent = standing.recent()[np.arange(len(people)), month]
-    score = world.score(people, draws.normal("score"), recent)
-    utilisation = world.utilisation(people, draws.normal("utilisation"), month)
+    score = world.score(people, draws.normal("score"), recent, day)
+    utilisation = world.utilisation(people, draws.normal("utilisation"), day)
     rate = _rate(world, product, score, month)
     equal = ledger.instalment(amount, rate, term)
     debt = (
@@ -139,13 +139,14 @@ def _apply(world: World, people: People, standing: Standing, draws: Draws, day: 
     )  # fmt: skip
 
 
-def _wish(world: World, people: People, draws: Draws) -> tuple[Ints, Ints, Ints, Ints]:
+def _wish(world: World, people: People, draws: Draws, day: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Return product, amount in cents, term in months and purpose (its place among the product's)."""
     products = world.scenario.products
     product = draws.choice("product", np.array([one.share for one in products]))
     multiple = np.array([one.income_multiple for one in products])[product]
     spread = np.array([one.spread for one in products])[product]
-    wanted = people.income * multiple * np.exp(spread * draws.normal("amount"))
+    moved = world.moved("loan_applications.requested_amount", day)
+    wanted = people.income * multiple * np.exp(spread * draws.normal("amount") + moved)
     low = np.array([one.minimum for one in products])[product]
     high = np.array([one.maximum for one in products])[product]
     amount = np.clip(np.rint(wanted / _STEP).astype(np.int64) * _STEP, low, high)

@@ -8,18 +8,30 @@ another scenario.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_validation
+from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_validation, raise_all
 
 SHIPPED = ("baseline", "downturn", "rapid_growth", "thin_file")
+ANSWERS = ("reject_inference", "drift", "fairness")
+"""The answer keys that are made when they are asked for, by their sections in the scenario."""
+DriftColumn = Literal[
+    "customers.annual_income",
+    "loan_applications.requested_amount",
+    "loan_applications.credit_score",
+    "loan_applications.credit_utilization",
+]
 SERIES = ("policy_rate", "unemployment_rate", "house_price_index", "credit_spread", "inflation_rate")
 """What the macro path consists of, by its names in market_data."""
+CUSTOM = "custom"
+"""The name of a scenario that a request states without one."""
+_DRIFT_MONTHS = 6
+"""Months of the window that there are at least before and after a drift sets in."""
 _LEAF = {"value", "unit", "why"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -256,6 +268,65 @@ class Macro(_Section):
         return found
 
 
+class RejectInference(_Section):
+    """Two modelling sets in which the outcomes of rejected applicants are hidden."""
+
+    wanted: bool
+    middle: Annotated[float, Field(ge=300, le=850)]
+    width: Annotated[float, Field(ge=1, le=200)]
+    override_goods: Annotated[float, Field(ge=0, le=0.9)]
+    override_strength: Annotated[float, Field(ge=0, le=4)]
+
+
+class Move(_Section):
+    """One column that is moved from a date on."""
+
+    column: DriftColumn
+    since: dt.date
+    psi: Annotated[float, Field(gt=0, le=1)]
+    direction: Literal["up", "down"]
+
+
+class Drift(_Section):
+    """Columns whose distribution is moved to a stated population stability index."""
+
+    wanted: bool
+    moves: Annotated[tuple[Move, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Self:
+        names = [move.column for move in self.moves]
+        if len(set(names)) < len(names):
+            raise ValueError("moves: two are of one column")
+        return self
+
+
+class Fairness(_Section):
+    """Twins that differ in a protected attribute only, and a lender that treats them differently."""
+
+    wanted: bool
+    attribute: Annotated[str, Field(min_length=1, max_length=50)]
+    groups: tuple[
+        Annotated[str, Field(min_length=1, max_length=50)],
+        Annotated[str, Field(min_length=1, max_length=50)],
+    ]
+    disparity: Share
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.groups[0] == self.groups[1]:
+            raise ValueError("groups: both have one name")
+        return self
+
+
+class Answers(_Section):
+    """The answer keys that are made when they are asked for."""
+
+    reject_inference: RejectInference
+    drift: Drift
+    fairness: Fairness
+
+
 class Scenario(_Section):
     """Every parameter of a simulated lender."""
 
@@ -270,10 +341,16 @@ class Scenario(_Section):
     default: DefaultRules
     ifrs9: Ifrs9
     macro: Macro
+    answers: Answers
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """The columns that drift; none unless drift is asked for."""
+        return self.answers.drift.moves if self.answers.drift.wanted else ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        wrong = []
+        wrong = self._early_or_late()
         names = [product.name for product in self.products]
         if len(set(names)) < len(names):
             wrong.append("products: two have one name")
@@ -292,6 +369,23 @@ class Scenario(_Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    def _early_or_late(self) -> list[str]:
+        """Return what is wrong with the dates of drifts: there must be enough rows on both sides."""
+        low, high = (
+            _months_after(self.time.start, months) for months in (_DRIFT_MONTHS, self.time.months - _DRIFT_MONTHS)
+        )
+        return [
+            f"answers.drift '{move.column}': since must be from {low} to {high}, {_DRIFT_MONTHS} months into the window"
+            for move in self.moves
+            if not low <= move.since <= high
+        ]
+
+
+def _months_after(first: dt.date, months: int) -> dt.date:
+    """Return the first of a month so many months later."""
+    month = first.month - 1 + months
+    return dt.date(first.year + month // 12, month % 12 + 1, 1)
 
 
 def shipped_text(name: str) -> str:
@@ -321,6 +415,43 @@ def parameters(name: str | Path) -> dict[str, Any]:
     return found
 
 
+def parameters_of(given: str | Mapping[str, Any], field: str) -> dict[str, Any]:
+    """Return the parameters of a scenario as a request names it, checked: files of this machine are none of its.
+
+    Parameters
+    ----------
+    given
+        The name of a shipped scenario, or what a scenario file would say; without ``extends`` it extends baseline.
+    field
+        What to call it in problems.
+
+    Returns
+    -------
+    dict
+        Every parameter, as JSON has it.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none of this name, or parameters are unknown or out of range: all of them at once.
+    """
+    content = {"extends": given} if isinstance(given, str) else {"extends": "baseline", "name": CUSTOM, **given}
+    base = content.pop("extends")
+    if base not in SHIPPED:
+        raise InvalidInputError(
+            Problem(
+                field if isinstance(given, str) else f"{field}.extends",
+                "there is no shipped scenario of this name",
+                f"Name one of {', '.join(SHIPPED)}, or give parameters as a scenario file has them.",
+            )
+        )
+    try:
+        found = Scenario.model_validate(_bare(_merged(_raw(base, ()), content)))
+    except ValidationError as error:
+        raise from_validation(error, field) from None
+    return found.model_dump(mode="json")
+
+
 def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
     """Return a scenario with some parameters changed, named by their path, such as ``hazards.index.score``.
 
@@ -342,6 +473,24 @@ def with_changes(scenario: Scenario, changes: dict[str, Any]) -> Scenario:
         raise from_validation(error, scenario.name) from None
 
 
+def unknown_answers(names: Sequence[str]) -> list[Problem]:
+    """Return a problem for each name that is no answer key's."""
+    fix = f"Name some of {', '.join(ANSWERS)}."
+    return [Problem("answers", f"there is no '{name}'", fix) for name in names if name not in ANSWERS]
+
+
+def with_answers(scenario: Scenario, names: Sequence[str]) -> Scenario:
+    """Return a scenario that makes some answer keys more: names among `ANSWERS`.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none of a name, or what it asks for does not fit: all of them at once.
+    """
+    raise_all(unknown_answers(names))
+    return with_changes(scenario, {f"answers.{name}.wanted": True for name in names})
+
+
 def _raw(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
     content = _parsed(name)
     base = content.pop("extends", None)
@@ -353,6 +502,9 @@ def _raw(name: str | Path, seen: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parsed(name: str | Path) -> dict[str, Any]:
+    # Here, for whoever has a scenario's parameters already needs no YAML.
+    import yaml
+
     try:
         content = yaml.safe_load(_read(name))
     except yaml.YAMLError as error:

@@ -33,7 +33,7 @@ def claim(request: JobRequest, world: World, *, caller: str, key: str) -> tuple[
     created = now()
     job = Job(job_id=job_id_for(caller, key), caller=caller, request=request, created_at=created, updated_at=created)
     if world.jobs.create(job):
-        world.events.emit("JobAccepted", {"job_id": job.job_id, "rows": request.rows})
+        world.events.emit("JobAccepted", {"job_id": job.job_id, **request.asked})
         return job, True
     standing = world.jobs.get(job.job_id)
     if standing.request.digest != request.digest:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from synthcredit.errors import StoppedError, SynthcreditError
-from synthcredit.jobs.job import Failure, Job, State, now
+from synthcredit.jobs.job import LOAD, Failure, Job, State, now
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
 from synthcredit.steps.files import data_prefix, job_key, published_tables, read_document
-from synthcredit.steps.standing import failure_of
+from synthcredit.steps.standing import failure_of, still_published
 
 ANNOUNCED = 10
 """Problems named in the event, which has to stay small; the job holds them all."""
@@ -22,21 +22,31 @@ ANNOUNCED_TEXT = 400
 def fail(job_id: str, error: SynthcreditError, world: World) -> Job:
     """Close a job with the reason, and take its rows away; a job that is closed stays as it is.
 
-    Rows that were not let through the gate must not lie about; the report and the evidence stay, to learn from.
+    Rows that were not let through the gate must not lie about; the report and the evidence stay, to learn from. Rows
+    that were published stay where only the database did not get them.
     """
     job = world.jobs.get(job_id)
     if job.state.closed:
         return job
+    stopped = isinstance(error, StoppedError)
+    if _published(job) and not stopped:
+        return _close(job, State.FAILED, failure_of(LOAD, still_published(error)), world)
     plan = job_key(job_id, "plan.json")
     if world.objects.exists(plan):
         world.catalogue.withdraw(job_id, published_tables(job_id, read_document(world.objects, plan, Plan)))
     world.objects.delete(data_prefix(job_id))
     world.objects.delete(job_key(job_id, "shards/"))
-    stopped = isinstance(error, StoppedError)
-    failure = failure_of(job.step, error)
-    announce("JobStopped" if stopped else "JobFailed", job_id, failure, world)
+    return _close(job, State.STOPPED if stopped else State.FAILED, failure_of(job.step, error), world)
+
+
+def _published(job: Job) -> bool:
+    """Tell whether a job has published, and a database is all that was left: also where that step did not begin."""
+    return job.step == LOAD or (job.request.to is not None and "publish" in job.seconds)
+
+
+def _close(job: Job, state: State, failure: Failure, world: World) -> Job:
+    announce("JobStopped" if state is State.STOPPED else "JobFailed", job.job_id, failure, world)
     # Last: whoever is interrupted before it does all of it again.
-    state = State.STOPPED if stopped else State.FAILED
     closed = job.model_copy(update={"state": state, "progress": None, "updated_at": now(), "failure": failure})
     world.jobs.update(closed)
     return closed

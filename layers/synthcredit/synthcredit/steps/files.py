@@ -9,6 +9,11 @@ from pydantic import BaseModel
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import ObjectStore, PublishedTable
 
+SCHEMA_FILE = "schema.json"
+"""Of a job: its tables and their relations, a `DatasetSchema`, where they have some."""
+TYPES_FILE = "sql_types.json"
+"""Of a job: exact SQL types by table and column, where it has some, as `synthcredit.stores` writes them."""
+
 Document = TypeVar("Document", bound=BaseModel)
 
 
@@ -29,8 +34,7 @@ def data_prefix(job_id: str, table: str | None = None) -> str:
 
 def published_tables(job_id: str, plan: Plan) -> list[PublishedTable]:
     """Return the tables of a job as analysts see them."""
-    schema = plan.training.table_schema
-    return [PublishedTable(plan.training.dataset, schema, data_prefix(job_id, schema.name))]
+    return [PublishedTable(plan.dataset, schema, data_prefix(job_id, schema.name)) for schema in plan.tables]
 
 
 def read_document(objects: ObjectStore, key: str, kind: type[Document]) -> Document:

@@ -11,5 +11,5 @@ def notify(job_id: str, world: World) -> Job:
     job = world.jobs.get(job_id)
     closed = job.model_copy(update={"state": State.SUCCEEDED, "step": "notify", "updated_at": now()})
     world.jobs.update(closed)
-    world.events.emit("JobSucceeded", {"job_id": job_id, "rows": job.request.rows, "results": job.results})
+    world.events.emit("JobSucceeded", {"job_id": job_id, "rows": job.rows, "results": job.results})
     return closed

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from synthcredit.datasets import write
+from synthcredit.datasets.schema import TableSchema
 from synthcredit.errors import StoppedError
 from synthcredit.evidence.gate import judge
 from synthcredit.evidence.model import Evidence
@@ -17,13 +20,23 @@ from synthcredit.jobs.request import Format
 from synthcredit.packages import versions
 from synthcredit.ports import World
 from synthcredit.signing import SUFFIX
-from synthcredit.steps.files import job_key, job_prefix, published_tables, read_document, write_document
-from synthcredit.steps.generate import ShardResult, result_key
+from synthcredit.steps.files import (
+    SCHEMA_FILE,
+    TYPES_FILE,
+    job_key,
+    job_prefix,
+    published_tables,
+    read_document,
+    write_document,
+)
+from synthcredit.steps.parts import Part, parts_of, rows_of
+from synthcredit.steps.sources import source_of
 from synthcredit.steps.standing import step
-from synthcredit.synthesizers.card import ModelCard
+
+log = logging.getLogger("synthcredit.steps")
 
 _PROOF = ("report.html", "evidence.json")
-_ALSO_SHOWN = (*_PROOF, "manifest.json", f"manifest.json{SUFFIX}", "run.log")
+_ALSO_SHOWN = (*_PROOF, SCHEMA_FILE, TYPES_FILE, "manifest.json", f"manifest.json{SUFFIX}", "run.log")
 
 
 def publish(job_id: str, world: World) -> dict[str, str]:
@@ -36,23 +49,24 @@ def publish(job_id: str, world: World) -> dict[str, str]:
     """
     with step(world, job_id, "publish") as job:
         plan = read_document(world.objects, job_key(job_id, "plan.json"), Plan)
-        shards = [read_document(world.objects, result_key(job_id, s.number), ShardResult) for s in plan.shards]
-        converted = [_convert(form, job, plan, shards, world) for form in job.request.deliver if form != Format.PARQUET]
-        parquet = [_output(shard) for shard in shards] if Format.PARQUET in job.request.deliver else []
+        parts = parts_of(job_id, plan, world)
+        forms = [form for form in job.request.deliver if form != Format.PARQUET]
+        converted = [_convert(form, table, job_id, parts, world) for form in forms for table in plan.tables]
+        parquet = [_output(part) for part in parts] if Format.PARQUET in job.request.deliver else []
         evidence = read_document(world.objects, job_key(job_id, "evidence.json"), Evidence)
-        manifest = _manifest(job, plan, shards, [*parquet, *converted], evidence, world.models.find(plan.model_id))
+        source = source_of(job.request)
+        manifest = _manifest(job, parts, [*parquet, *converted], evidence, source.provenance(plan, world))
         manifest = manifest.model_copy(update={"documents": tuple(_document(job_id, name, world) for name in _PROOF)})
         _write_signed(job_key(job_id, "manifest.json"), manifest, world)
         tables = published_tables(job_id, plan) if parquet else []
         places = world.catalogue.register(job_id, tables, _shown(job_id, converted, world))
-        scores = {
-            str(measure.name): measure.value
-            for measure in (*evidence.fidelity, *evidence.utility)
-            if measure.value is not None
-        }
-        world.models.note_release(plan.model_id, job_id, job.request.rows, scores)
+        source.released(job, plan, evidence, world)
+        log.info(
+            "publish: %s rows of %d tables in %d files", f"{rows_of(parts):,}", len(plan.tables), len(manifest.outputs)
+        )
+        done = {"results": places, "rows_published": rows_of(parts)}
         try:
-            world.jobs.update(world.jobs.get(job_id).model_copy(update={"results": places}))
+            world.jobs.update(world.jobs.get(job_id).model_copy(update=done))
         except StoppedError:
             # Stopped while this step was at work: whoever stopped it must not find it published.
             world.catalogue.withdraw(job_id, tables)
@@ -78,50 +92,38 @@ def _shown(job_id: str, converted: Sequence[Output], world: World) -> list[str]:
     return [*filter(world.objects.exists, keys), *world.objects.keys(job_key(job_id, "plots/"))]
 
 
-def _output(shard: ShardResult) -> Output:
+def _output(part: Part) -> Output:
     # The name is the place below the job: data/<table>/<part>.
-    name = "/".join(shard.key.split("/")[2:])
-    return Output(name=name, rows=shard.rows, size=shard.size, sha256=shard.sha256)
+    name = "/".join(part.key.split("/")[2:])
+    return Output(name=name, rows=part.rows, size=part.size, sha256=part.sha256)
 
 
-def _convert(form: Format, job: Job, plan: Plan, shards: Sequence[ShardResult], world: World) -> Output:
-    schema = plan.training.table_schema
+def _convert(form: Format, schema: TableSchema, job_id: str, parts: Sequence[Part], world: World) -> Output:
+    own = [part for part in parts if part.table == schema.name]
     name = f"data/{schema.name}.{form}"
     with ExitStack() as stack:
-        parts = [stack.enter_context(world.objects.fetch(shard.key)) for shard in shards]
+        files = [stack.enter_context(world.objects.fetch(part.key)) for part in own]
         folder = stack.enter_context(world.objects.scratch())
         path = folder / f"{schema.name}.{form}"
-        write.write_tables(parts, schema, form, path)
-        output = Output(name=name, rows=job.request.rows, size=path.stat().st_size, sha256=file_hash(path))
-        world.objects.put(path, job_prefix(job.job_id) + name)
+        write.write_tables(files, schema, form, path)
+        output = Output(name=name, rows=rows_of(own), size=path.stat().st_size, sha256=file_hash(path))
+        world.objects.put(path, job_prefix(job_id) + name)
     return output
 
 
 def _manifest(
-    job: Job,
-    plan: Plan,
-    shards: Sequence[ShardResult],
-    outputs: Sequence[Output],
-    evidence: Evidence,
-    card: ModelCard | None,
+    job: Job, parts: Sequence[Part], outputs: Sequence[Output], evidence: Evidence, provenance: dict[str, Any]
 ) -> Manifest:
-    training = plan.training
     return Manifest(
         job_id=job.job_id,
         created_at=job.created_at,
         request=job.request,
         request_hash=job.request.digest,
-        data_hash=training.data_hash,
-        schema_fingerprint=training.table_schema.fingerprint,
-        split=training.split,
-        model_id=plan.model_id,
-        model_hash=card.model_hash if card else "",
-        model_reused=not plan.train,
         seed=job.request.seed,
-        rows=job.request.rows,
-        steering=plan.steering,
-        dataset_hash=dataset_hash(shard.sha256 for shard in shards),
+        rows=rows_of(parts),
+        dataset_hash=dataset_hash(part.sha256 for part in parts),
         outputs=tuple(outputs),
         findings=tuple(judge(evidence, job.request.gate)),
         packages=versions(),
+        **provenance,
     )

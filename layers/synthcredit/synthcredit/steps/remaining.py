@@ -50,7 +50,9 @@ class Remaining:
 
 
 class Told:
-    """Hears of a training, writes a line of log now and then, and hands on what is said with the time that is left.
+    """Hears of a training or another long step, writes a line of log now and then, and hands on what is said.
+
+    With it goes the time that is left.
 
     Parameters
     ----------
@@ -60,13 +62,21 @@ class Told:
         Called every `LOOK_SECONDS` or so with the fraction done and the seconds left; raises to end the training.
     clock
         Seconds.
+    step
+        Its name.
     """
 
     def __init__(
-        self, progress: Progress, look: Callable[[float, float | None], None], clock: Clock = time.monotonic
+        self,
+        progress: Progress,
+        look: Callable[[float, float | None], None],
+        clock: Clock = time.monotonic,
+        *,
+        step: str = "train",
     ) -> None:
         self._progress = progress
         self._look = look
+        self._step = step
         self._clock = clock
         self._remaining = Remaining(clock)
         self._said = -1.0
@@ -82,14 +92,14 @@ class Told:
         # A training that starts anew after a refused checkpoint begins at nothing again.
         if done < self._said or done - self._said >= LOG_STEP or done >= 1.0 > self._said:
             self._said = done
-            log.info("train: %.0f %%, %s", 100 * done, message)
+            log.info("%s: %.0f %%, %s", self._step, 100 * done, message)
         if self._clock() - self._looked >= LOOK_SECONDS:
             self._looked = self._clock()
             self._look(done, left)
 
 
 class OnJob:
-    """Keeps on a job how far its training is, and ends the training when the job is closed.
+    """Keeps on a job how far its training or another step is, and ends it when the job is closed.
 
     Parameters
     ----------
@@ -97,10 +107,13 @@ class OnJob:
         The job, and where it is.
     clock
         Seconds.
+    step
+        Its name.
     """
 
-    def __init__(self, job_id: str, world: World, clock: Clock = time.monotonic) -> None:
+    def __init__(self, job_id: str, world: World, clock: Clock = time.monotonic, *, step: str = "train") -> None:
         self._job_id = job_id
+        self._step = step
         self._world = world
         self._clock = clock
         self._announced = clock()
@@ -115,11 +128,11 @@ class OnJob:
         """
         job = require_open(self._world, self._job_id)
         seconds = None if left is None else round(left, 1)
-        headway = Headway(step="train", done=round(min(max(done, 0.0), 1.0), 4), remaining_seconds=seconds, at=now())
+        headway = Headway(step=self._step, done=round(min(max(done, 0.0), 1.0), 4), remaining_seconds=seconds, at=now())
         self._world.jobs.update(job.model_copy(update={"progress": headway}))
         if self._clock() - self._announced >= ANNOUNCE_SECONDS:
             self._announced = self._clock()
-            detail = {"job_id": self._job_id, "step": "train", "done": headway.done}
+            detail = {"job_id": self._job_id, "step": self._step, "done": headway.done}
             self._world.events.emit(
                 "JobProgressed", detail | ({} if seconds is None else {"remaining_seconds": seconds})
             )

@@ -13,6 +13,14 @@ from synthcredit.ports import World
 
 log = logging.getLogger("synthcredit.steps")
 
+STILL_PUBLISHED = Problem(
+    "database",
+    "the rows are published all the same, and only the database lacks some",
+    "Mend that. On one machine give the same command again; on the platform fetch the results, then: synthcredit load "
+    "FOLDER --to URL.",
+)
+"""What is said wherever a database did not get what a job has published."""
+
 
 @contextmanager
 def step(world: World, job_id: str, name: str) -> Iterator[Job]:
@@ -90,3 +98,10 @@ def failure_of(step_name: str, error: SynthcreditError) -> Failure:
     """Return what a job keeps of an error."""
     problems = tuple({"field": p.field, "problem": p.problem, "fix": p.fix} for p in error.problems)
     return Failure(step=step_name, error=error.name, problems=problems)
+
+
+def still_published(error: SynthcreditError) -> SynthcreditError:
+    """Return an error that also says that what was published stays; once is enough."""
+    if STILL_PUBLISHED in error.problems:
+        return error
+    return type(error)([*error.problems, STILL_PUBLISHED])

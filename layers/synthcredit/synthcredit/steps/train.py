@@ -40,8 +40,8 @@ class _RegisteredMeanwhile(Exception):  # noqa: N818 - no error: somebody else w
         self.card = card
 
 
-def train(job_id: str, world: World, progress: Progress = silent) -> str:
-    """Train the job's model if its plan says so and nobody has; return the model's id.
+def train(job_id: str, world: World, progress: Progress = silent) -> str | None:
+    """Train the job's model if its plan says so and nobody has; return the model's id, None where there is no model.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def train(job_id: str, world: World, progress: Progress = silent) -> str:
     plan = read_document(world.objects, job_key(job_id, "plan.json"), Plan)
     if plan.train:
         with step(world, job_id, "train"):
-            train_model(plan.training, world, progress, OnJob(job_id, world))
+            train_model(plan.learned.training, world, progress, OnJob(job_id, world))
     return plan.model_id
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from types import ModuleType
 
-from synthcredit.ports import Secrets
+from synthcredit.ports import Delivery, Secrets
 from synthcredit.stores.address import package_missing
 from synthcredit.stores.dataset import SqlType, StoredDataset, StoredTable, read_folder
 from synthcredit.stores.model import Confirm, Progress, Summary, TableSummary, nobody, silent, yes
@@ -18,6 +18,7 @@ __all__ = [
     "Summary",
     "TableSummary",
     "deliver",
+    "deliver_tables",
     "reach",
     "read_folder",
     "yes",
@@ -71,6 +72,35 @@ def deliver(
         to, dataset, reset=reset, confirm=confirm, progress=progress, environ=environ, secrets=secrets
     )
     return summary
+
+
+def deliver_tables(
+    to: str,
+    tables: Delivery,
+    *,
+    reset: bool = False,
+    confirm: Confirm = nobody,
+    progress: Progress = silent,
+    environ: Mapping[str, str] = os.environ,
+    secrets: Secrets | None = None,
+) -> Summary:
+    """Deliver what a step of a job hands on, see `deliver` and `synthcredit.ports.Deliver`."""
+    dataset = StoredDataset(
+        tables.dataset_id,
+        tuple(
+            StoredTable(
+                schema,
+                tables.parts[schema.name],
+                {
+                    name: SqlType.model_validate(declared)
+                    for name, declared in tables.types.get(schema.name, {}).items()
+                },
+            )
+            for schema in tables.schema.tables
+        ),
+        tables.schema.relations,
+    )
+    return deliver(to, dataset, reset=reset, confirm=confirm, progress=progress, environ=environ, secrets=secrets)
 
 
 def reach(to: str, *, environ: Mapping[str, str] = os.environ, secrets: Secrets | None = None) -> None:

@@ -37,6 +37,8 @@ class TreesSettings(Settings):
 
 USUAL_STEPS = 12_000
 """Training steps where no epochs are given: stock CTGAN's 300 epochs of 20,000 rows in batches of 500."""
+USUAL_EPOCHS = 300
+"""Of stock CTGAN and TVAE."""
 _BATCHES = ((5_000, 500), (2_000, 200), (500, 100), (0, 50))
 """From how many rows on a step has how many: an epoch of a small table in batches of 500 would be one step."""
 
@@ -91,6 +93,15 @@ class CtganSettings(NetworkSettings):
 
 class TvaeSettings(NetworkSettings):
     """Settings of the `tvae` family."""
+
+    def epochs_for(self, rows: int) -> int:
+        """Return the epochs for a table of so many rows; by default stock's 300 at most.
+
+        An autoencoder learns rows by heart where few come often: with some 2,400 epochs of 500 rows of German credit
+        the excess closeness of what it made was .38 and the membership AUC .63, with 300 it was .09 and .54.
+        """
+        epochs = super().epochs_for(rows)
+        return epochs if self.epochs is not None else min(epochs, USUAL_EPOCHS)
 
 
 class CopulaganSettings(NetworkSettings):

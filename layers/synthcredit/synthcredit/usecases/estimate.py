@@ -13,10 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from synthcredit.datasets.schema import TableSchema
 from synthcredit.datasets.split import HOLDOUT_SHARE
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, raise_all
+from synthcredit.jobs import books, declarations
+from synthcredit.jobs.books import BookLoad
+from synthcredit.jobs.declarations import DeclaredLoad
 from synthcredit.jobs.placement import Limits, Placement, place, totals
 from synthcredit.jobs.planning import CONTINUE_FIELD, other_family, shards_for
-from synthcredit.jobs.request import DatasetSource, JobRequest, ModelSource, SynthesizerChoice
-from synthcredit.jobs.speeds import Size
+from synthcredit.jobs.request import (
+    DatasetSource,
+    Destination,
+    JobRequest,
+    Learned,
+    ModelSource,
+    PortfolioSource,
+    SchemaSource,
+    SynthesizerChoice,
+    declaration_problems,
+    scenario_problems,
+)
+from synthcredit.jobs.speeds import Load, Size
 from synthcredit.ports import Sources, World
 from synthcredit.randomness import BLOCK_ROWS
 from synthcredit.synthesizers import registry
@@ -25,6 +39,15 @@ from synthcredit.synthesizers.card import ModelCard
 HEAD_BYTES = 64 * 1024
 """What is read of a CSV file to tell its columns, and the length of its lines."""
 
+_OF_BOOKS = (
+    "How many rows loans and transactions have depends on the scenario: counted as in baseline, right within a factor "
+    "of two."
+)
+_OF_DECLARATIONS = "Where chance decides how many rows belong to one, the average is counted."
+_FIELDS: dict[type, str] = {PortfolioSource: "source.customers", SchemaSource: "source.declaration"}
+"""The field that says how many rows rules make."""
+BYTES_A_VALUE = 2
+"""What one value takes in a part file, on average: `speeds.generating`."""
 _SEPARATORS = (b",", b";", b"\t", b"|")
 _PARQUET = (".parquet", ".pq")
 _PARQUET_COLUMNS = 20
@@ -47,12 +70,15 @@ class Desk:
         What a job may use and cost.
     max_rows
         The most rows that a job may ask for.
+    database_secret
+        The one secret by which a job may name a database; None where none may.
     """
 
     world: World
     sources: Sources
     limits: Limits
     max_rows: int
+    database_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +98,12 @@ class Estimate(BaseModel):
     steps: Annotated[tuple[Placement, ...], Field(description="Where each step would run, and why there.")]
     seconds: Annotated[float, Field(description="Wall time of all steps together.")]
     cost_usd: Annotated[float, Field(description="Cost of all steps together, list price.")]
-    source_rows: Annotated[int, Field(description="Rows of the real data, as far as can be told from outside.")]
+    rows: Annotated[int, Field(description="Rows of all tables that would be made.")]
+    bytes: Annotated[int, Field(description="What they would take as Parquet.")]
+    tables: Annotated[dict[str, int], Field(description="Rows by table, where rules make them.")] = {}
+    source_rows: Annotated[
+        int, Field(description="Rows of the real data, as far as can be told; 0 where there is none.")
+    ]
     source_columns: int
     notes: Annotated[tuple[str, ...], Field(description="What the estimate rests on.")]
 
@@ -89,40 +120,63 @@ def estimate(request: JobRequest, desk: Desk) -> Estimate:
         The data or the model that it names does not exist, and nothing else is wrong.
     """
     _raise_all(list(_faults(request, desk)))
-    size, table = _size(request, desk)
-    steps = place(size, desk.limits)
+    load, table = _load(request, desk)
+    steps = place(load, desk.limits, database=request.to is not None)
     seconds, cost = totals(steps)
+    tables = dict(load.rows) if isinstance(load, BookLoad | DeclaredLoad) else {}
     return Estimate(
         steps=steps,
         seconds=round(seconds, 1),
         cost_usd=round(cost, 6),
+        rows=sum(tables.values()) if tables else request.rows_wanted,
+        bytes=books.bytes_of(tables) if isinstance(load, BookLoad) else BYTES_A_VALUE * load.values,
+        tables=tables,
         source_rows=table.rows,
         source_columns=table.columns,
         notes=table.notes,
     )
 
 
+def _rows(request: JobRequest) -> int:
+    source = request.source
+    if isinstance(source, PortfolioSource):
+        return sum(books.rows_of(source.volumes, source.tables or books.usual_tables()).values())
+    if isinstance(source, SchemaSource):
+        return sum(declarations.rows_of(declarations.planned(source.declaration, source.rows)).values())
+    return request.rows_wanted
+
+
+def _rule_faults(source: PortfolioSource | SchemaSource) -> tuple[Problem, ...]:
+    if isinstance(source, SchemaSource):
+        return declaration_problems(source.declaration, source.rows)
+    return scenario_problems(source.scenario)
+
+
 def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
-    if request.rows > desk.max_rows:
+    source = request.source
+    wrong = () if isinstance(source, Learned) else _rule_faults(source)
+    if wrong:
+        yield InvalidInputError(wrong)
+    # A declaration with faults has no number of rows.
+    rows = 0 if wrong and isinstance(source, SchemaSource) else _rows(request)
+    if rows > desk.max_rows:
         yield InvalidInputError(
             Problem(
-                "rows",
-                f"{request.rows:,} are asked for, and {desk.max_rows:,} is the most here",
+                _FIELDS.get(type(source), "rows"),
+                f"{rows:,} rows are asked for, and {desk.max_rows:,} is the most here",
                 "Ask for fewer rows, or raise the template's parameter MaxRows.",
             )
         )
     if request.to is not None:
-        yield InvalidInputError(
-            Problem(
-                "to",
-                "this platform has no step that loads databases",
-                "Leave it out; fetch the results, then: synthcredit load FOLDER --to URL.",
-            )
-        )
-    source = request.source
+        yield from _destination_faults(request.to, desk.database_secret)
+    if isinstance(source, Learned):
+        yield from _faults_of_learning(request, source, desk)
+
+
+def _faults_of_learning(request: JobRequest, source: Learned, desk: Desk) -> Iterator[InvalidInputError]:
     looks: list[Callable[[], object]] = [
         lambda: registry.settings_for(request.synthesizer.name, request.synthesizer.given),
-        lambda: shards_for(request.rows, _schema(source, desk), BLOCK_ROWS),
+        lambda: shards_for(request.rows_wanted, _schema(source, desk), BLOCK_ROWS),
     ]
     looks += [partial(_require, field, uri, desk) for field, uri in _data(source, desk) if uri is not None]
     if isinstance(source, ModelSource):
@@ -136,7 +190,27 @@ def _faults(request: JobRequest, desk: Desk) -> Iterator[InvalidInputError]:
             yield error
 
 
-def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | None:
+def _destination_faults(to: Destination, secret: str | None) -> Iterator[InvalidInputError]:
+    """Yield why a database cannot be loaded here: it is reached by the deployment's own secret, or not at all."""
+    if secret is None:
+        yield InvalidInputError(
+            Problem(
+                "to",
+                "this platform has no secret of a database",
+                "Set the template's parameter DatabaseSecret; or leave `to` out, fetch the results, then: "
+                "synthcredit load FOLDER --to URL.",
+            )
+        )
+    elif to.url is not None:
+        # Without password it leads nowhere, and a caller could make the platform knock at any door.
+        yield InvalidInputError(
+            Problem("to.url", "this platform takes databases by their secret alone", f'Write {{"secret": "{secret}"}}.')
+        )
+    elif to.secret != secret:
+        yield InvalidInputError(Problem("to.secret", "this platform may not read that secret", f"Name '{secret}'."))
+
+
+def _schema(source: Learned, desk: Desk) -> TableSchema | None:
     """Return the schema, where it is known before the data is read."""
     if isinstance(source, DatasetSource):
         return source.table_schema
@@ -144,7 +218,7 @@ def _schema(source: DatasetSource | ModelSource, desk: Desk) -> TableSchema | No
     return None if card is None else card.table_schema
 
 
-def _data(source: DatasetSource | ModelSource, desk: Desk) -> tuple[tuple[str, str | None], ...]:
+def _data(source: Learned, desk: Desk) -> tuple[tuple[str, str | None], ...]:
     """Return the fields that name real data, and what they name; for a model, what its card names where they do not."""
     card = desk.world.models.find(source.model_id) if isinstance(source, ModelSource) else None
     if card is None:
@@ -179,8 +253,14 @@ def _card(model_id: str, desk: Desk, field: str = "source.model_id") -> ModelCar
     return card
 
 
-def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
+def _load(request: JobRequest, desk: Desk) -> tuple[Load, Table]:
     source = request.source
+    if isinstance(source, PortfolioSource):
+        load = BookLoad(source.volumes, source.tables or books.usual_tables(), tuple(request.deliver))
+        return load, Table(0, 0, (_OF_BOOKS,))
+    if isinstance(source, SchemaSource):
+        plan = declarations.planned(source.declaration, source.rows)
+        return declarations.load_of(plan, tuple(request.deliver)), Table(0, 0, (_OF_DECLARATIONS,))
     if isinstance(source, ModelSource):
         card = _card(source.model_id, desk)
         name, settings, train = card.synthesizer, card.settings, False
@@ -192,11 +272,11 @@ def _size(request: JobRequest, desk: Desk) -> tuple[Size, Table]:
         settings = registry.settings_for(name, request.synthesizer.given).model_dump(mode="json")
         table = _look(source, desk.sources)
         train_rows = table.rows if source.holdout else round(table.rows * (1 - HOLDOUT_SHARE))
-    shards = shards_for(request.rows, _schema(source, desk), BLOCK_ROWS)
+    shards = shards_for(request.rows_wanted, _schema(source, desk), BLOCK_ROWS)
     size = Size(
         train_rows=train_rows,
         columns=table.columns,
-        rows=request.rows,
+        rows=request.rows_wanted,
         shard_rows=shards[0].rows,
         shards=len(shards),
         synthesizer=name,

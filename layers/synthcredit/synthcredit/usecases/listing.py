@@ -40,8 +40,8 @@ class JobSummary(_Model):
     job_id: str
     state: State
     step: Annotated[str, Field(description="The step that runs, or ran last.")]
-    rows: int
-    synthesizer: str
+    rows: Annotated[int | None, Field(description="Of all tables; of a portfolio not known before it is published.")]
+    synthesizer: Annotated[str, Field(description="What makes the rows: a model family, portfolio or schema.")]
     caller: Annotated[str, Field(description="Who asked for it.")]
     created_at: datetime
     updated_at: datetime
@@ -59,6 +59,7 @@ class JobView(JobSummary):
         Failure | None, Field(description="Why it failed, or why the last attempt of the step that runs did.")
     ]
     results: Annotated[dict[str, str], Field(description="Where each table and file is, by name.")]
+    rows_published: Annotated[int | None, Field(description="Rows of all tables that were published.")] = None
 
 
 class JobPage(_Model):
@@ -90,6 +91,7 @@ def show_job(job: Job) -> JobView:
         progress=job.progress,
         failure=job.failure,
         results=job.results,
+        rows_published=job.rows_published,
     )
 
 
@@ -142,8 +144,8 @@ def _summary(job: Job) -> dict[str, Any]:
         "job_id": job.job_id,
         "state": job.state,
         "step": job.step,
-        "rows": job.request.rows,
-        "synthesizer": job.request.synthesizer.name,
+        "rows": job.rows,
+        "synthesizer": job.request.made_by,
         "caller": job.caller,
         "created_at": job.created_at,
         "updated_at": job.updated_at,

@@ -15,12 +15,12 @@ from synthcredit.jobs.planning import Plan
 from synthcredit.jobs.request import Format
 from synthcredit.ports import Links, World
 from synthcredit.signing import SUFFIX
-from synthcredit.steps.files import job_key, job_prefix, published_tables, read_document
+from synthcredit.steps.files import SCHEMA_FILE, TYPES_FILE, job_key, job_prefix, published_tables, read_document
 
 MAX_DATA_LINKS = 500
 """Links to data files in one answer; Lambda answers with 6 MB at the most, and a link takes 2 KB."""
 
-_DOCUMENTS = ("report.html", "evidence.json", "manifest.json", f"manifest.json{SUFFIX}")
+_DOCUMENTS = ("report.html", "evidence.json", "manifest.json", f"manifest.json{SUFFIX}", SCHEMA_FILE, TYPES_FILE)
 _SAMPLE_ROWS = 10
 
 
@@ -52,13 +52,14 @@ class Results(_Model):
 
     job_id: str
     state: State
-    rows: int
+    rows: int | None
     files: Annotated[
         tuple[FileLink, ...], Field(description="Report, evidence, manifest, plots, then the data in its parts.")
     ]
     data_uri: Annotated[str, Field(description="Where all data files are, for those who may read the lake.")]
     data_files_left_out: Annotated[int, Field(description="Data files beyond the first 500; read them at data_uri.")]
     table: Annotated[LakeTable | None, Field(description="Where Parquet was asked for, the rows as a table.")] = None
+    tables: Annotated[tuple[LakeTable, ...], Field(description="All tables, of which `table` is the first.")] = ()
     sql: Annotated[str | None, Field(description="A question that Athena answers with the first rows.")] = None
 
 
@@ -83,7 +84,7 @@ def results(job_id: str, world: World, links: Links, *, database: str) -> Result
                 f"Ask again when GET /jobs/{job_id} says succeeded.",
             )
         )
-    outputs = _outputs(job, world) if job.state is State.SUCCEEDED else ()
+    outputs = _outputs(job, world) if job.published else ()
     until = now() + timedelta(seconds=links.seconds)
     shown = [_link(key, job_id, links, until) for key in _documents(job_id, world)]
     if not shown:
@@ -91,16 +92,17 @@ def results(job_id: str, world: World, links: Links, *, database: str) -> Result
             Problem(f"job {job_id}", "it ended before it had made anything", f"See `failure` of GET /jobs/{job_id}.")
         )
     shown += [_link(job_prefix(job_id) + o.name, job_id, links, until, o) for o in outputs[:MAX_DATA_LINKS]]
-    table = _table(job, world, database) if outputs and Format.PARQUET in job.request.deliver else None
+    tables = _tables(job, world, database) if outputs and Format.PARQUET in job.request.deliver else ()
     return Results(
         job_id=job_id,
         state=job.state,
-        rows=job.request.rows,
+        rows=job.rows,
         files=tuple(shown),
         data_uri=world.objects.link(job_key(job_id, "data/")),
         data_files_left_out=max(0, len(outputs) - MAX_DATA_LINKS),
-        table=table,
-        sql=_select(table) if table else None,
+        table=tables[0] if tables else None,
+        tables=tables,
+        sql=_select(tables[0]) if tables else None,
     )
 
 
@@ -130,10 +132,12 @@ def _link(key: str, job_id: str, links: Links, until: datetime, output: Output |
     return FileLink(name=name, url=url, expires_at=until, rows=output.rows, size=output.size, sha256=output.sha256)
 
 
-def _table(job: Job, world: World, database: str) -> LakeTable:
+def _tables(job: Job, world: World, database: str) -> tuple[LakeTable, ...]:
     plan = read_document(world.objects, job_key(job.job_id, "plan.json"), Plan)
-    table = published_tables(job.job_id, plan)[0]
-    return LakeTable(database=database, name=table.name, partition=f"{table.partition}={job.job_id}")
+    return tuple(
+        LakeTable(database=database, name=table.name, partition=f"{table.partition}={job.job_id}")
+        for table in published_tables(job.job_id, plan)
+    )
 
 
 def _select(table: LakeTable) -> str:

@@ -219,8 +219,12 @@ def utility(rows: Measured, holdout: Measured, target: str | None) -> float | No
     goal = holdout.features.get(target) if target is not None else None
     if not isinstance(goal, Discrete) or goal.size != 2:
         return None
+    outcome = rows.features[str(target)].codes
+    if len(np.unique(outcome)) == 1:
+        # Rows of one class teach nothing, so that every prediction is the same.
+        return 0.5
     at = list(holdout.features).index(str(target))
-    model = _classifier().fit(np.delete(rows.matrix, at, axis=1), rows.features[str(target)].codes)
+    model = _classifier().fit(np.delete(rows.matrix, at, axis=1), outcome)
     return float(roc_auc_score(goal.codes, model.predict_proba(np.delete(holdout.matrix, at, axis=1))[:, 1]))
 
 

@@ -44,7 +44,7 @@ from synthesizers_data import DATASETS, ROOT
 
 SEEDS = 5
 QUICK_ROWS, QUICK_EPOCHS, QUICK_SEEDS = 1_000, 2, 1
-CURVE = (5, 20, 40, 80)
+CURVE = (10, 20, 40, 80)
 CURVE_FAMILY, CURVE_DATASET = "trees", "uci_default"
 PACKAGES = ("numpy", "pyarrow", "scikit-learn", "xgboost-cpu", "sdmetrics", "sdv", "ctgan", "torch")
 

@@ -193,8 +193,10 @@ def test_bad_input_is_found_before_anything_is_sent(submit, api):
 def test_ctrl_c_leaves_the_job_running(api, tmp_path):
     api.course = [{"state": State.RUNNING, "step": "plan"}]
     process = subprocess.Popen(
-        [SYNTHCREDIT, "submit", *map(str, GERMAN)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    )
+        [SYNTHCREDIT, "submit", *map(str, GERMAN)], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        # Whatever runs the tests in the background has it ignored, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while len(api.of("GET", "/jobs/.*")) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

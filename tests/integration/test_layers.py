@@ -44,5 +44,6 @@ def test_no_zip_function_is_over_lambdas_limit(layers):
     assert "TablesLayer" in {layer["Ref"] for layer in functions["PlanFunction"]["Layers"]}
     heaviest = max(weights, key=lambda name: weights[name])
     assert weights[heaviest] < LIMIT, f"{heaviest}: {weights[heaviest] / 2**20:.0f} MB"
-    # None but plan reads tables; the others start in a fraction of its time.
-    assert all(weight < LIMIT / 4 for name, weight in weights.items() if name != "PlanFunction")
+    # Plan reads tables, and whoever takes requests may have to check a declaration; the others are light.
+    heavy = {"PlanFunction", "ApiFunction", "DropFunction"}
+    assert all(weight < LIMIT / 4 for name, weight in weights.items() if name not in heavy)

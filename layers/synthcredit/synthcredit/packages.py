@@ -41,3 +41,9 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def versions_of(*names: str) -> dict[str, str]:
+    """Return the versions of some of these, which are installed."""
+    found = versions()
+    return {name: found[name] for name in names}

@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.declared.conftest import BANK, rows_of
 
+from synthcredit.datasets.folder import claimed
 from synthcredit.datasets.schema import DatasetSchema, Kind, Pii
 from synthcredit.datasets.shards import RuleBased
+from synthcredit.declared.folder import content_of
 from synthcredit.declared.made import DeclaredRows
 from synthcredit.errors import StorageError
 from synthcredit.stores.dataset import read_folder
@@ -71,6 +73,18 @@ def test_files_are_the_same_bytes_for_any_number_of_workers(tmp_path: Path) -> N
     assert _digests(tmp_path / "one") == _digests(tmp_path / "two")
 
 
+def test_whole_shards_stay_and_the_others_are_made(tmp_path: Path, small_blocks: DeclaredRows) -> None:
+    fresh = small_blocks.write(tmp_path)
+    digests = _digests(tmp_path)
+    first, *_, last = sorted((tmp_path / "bookings").iterdir())
+    last.unlink()
+    (last.parent / f".{last.name}.1.partial").write_bytes(b"half")
+    written = first.stat().st_mtime_ns
+    assert small_blocks.write(tmp_path, resume=True) == fresh
+    assert _digests(tmp_path) == digests
+    assert first.stat().st_mtime_ns == written
+
+
 def test_it_can_be_sent_to_another_process(tmp_path: Path) -> None:
     made = pickle.loads(pickle.dumps(rows_of(BANK)))  # noqa: S301 - our own
     made.write(tmp_path / "sent")
@@ -79,7 +93,8 @@ def test_it_can_be_sent_to_another_process(tmp_path: Path) -> None:
 
 
 def test_a_store_can_take_the_folder_as_it_is(tmp_path: Path, bank: DeclaredRows) -> None:
-    bank.write(tmp_path)
+    with claimed(tmp_path, content_of(bank, "parquet")) as parts:
+        bank.write(parts)
     stored = read_folder(tmp_path)
     assert stored.schema == bank.tables == DatasetSchema.model_validate_json((tmp_path / "schema.json").read_text())
     assert {relation.name for relation in stored.relations} == {

@@ -11,11 +11,13 @@ import pytest
 from filelock import FileLock
 
 from synthcredit import stores
+from synthcredit.datasets.folder import claimed, problems
+from synthcredit.datasets.write import write_each
 from synthcredit.errors import ConflictError, StorageError
 from synthcredit.portfolio import folder, write
 from synthcredit.portfolio.book import Volumes
 from synthcredit.portfolio.scenario import load, with_changes
-from synthcredit.portfolio.tables import TABLES, table
+from synthcredit.portfolio.tables import TABLES, dataset_schema, table
 
 SMALL = Volumes(customers=70_000, records=0, applications=0, history=0, statement_months=0, contacts=0)
 SOME = ("customers", "market_data")
@@ -62,12 +64,12 @@ def test_a_run_that_was_killed_goes_on_after_its_last_whole_shard(tmp_path: Path
 
 def test_another_request_is_refused_and_told_apart(tmp_path: Path) -> None:
     held = folder.request_of(load("baseline"), SMALL, 1, "parquet")
-    with folder.claimed(tmp_path, held):
+    with claimed(tmp_path, folder.content_of(held)):
         pass
-    assert list(folder.problems(tmp_path, held)) == []
+    assert list(problems(tmp_path, folder.Request, held)) == []
     more = SMALL.model_copy(update={"customers": 7})
     other = folder.request_of(load("downturn"), more, 2, "csv")
-    (problem,) = folder.problems(tmp_path, other)
+    (problem,) = problems(tmp_path, folder.Request, other)
     for said in (
         "scenario baseline, not downturn",
         "customers 70000, not 7",
@@ -77,35 +79,35 @@ def test_another_request_is_refused_and_told_apart(tmp_path: Path) -> None:
         assert said in problem.problem
     assert "other parameters" in problem.problem
     changed = with_changes(load("baseline"), {"bureau.score_mean": 651.0})
-    (problem,) = folder.problems(tmp_path, folder.request_of(changed, SMALL, 1, "parquet"))
+    (problem,) = problems(tmp_path, folder.Request, folder.request_of(changed, SMALL, 1, "parquet"))
     assert problem.problem == "it holds another portfolio: other parameters of the scenario"
     # Made by another version: its bytes would be others.
     old = held.model_copy(update={"packages": held.packages | {"numpy": "1.0"}})
-    with folder.claimed(tmp_path, old):
+    with claimed(tmp_path, folder.content_of(old)):
         pass
-    (problem,) = folder.problems(tmp_path, held)
+    (problem,) = problems(tmp_path, folder.Request, held)
     assert "numpy 1.0, not" in problem.problem
     assert old.digest != held.digest
 
 
 def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     request = folder.request_of(load("baseline"), SMALL, 1, "parquet")
-    assert list(folder.problems(tmp_path, request)) == []
-    assert list(folder.problems(tmp_path / "new", request)) == []
+    assert list(problems(tmp_path, folder.Request, request)) == []
+    assert list(problems(tmp_path / "new", folder.Request, request)) == []
     (tmp_path / "portfolio.json").write_text("{}")
-    (problem,) = folder.problems(tmp_path, request)
+    (problem,) = problems(tmp_path, folder.Request, request)
     assert "holds no portfolio" in problem.problem
-    (problem,) = folder.problems(tmp_path / "portfolio.json", request)
+    (problem,) = problems(tmp_path / "portfolio.json", folder.Request, request)
     assert "no folder" in problem.problem
 
 
 def test_two_at_once_and_places_that_cannot_be_written_to_are_refused(tmp_path: Path) -> None:
-    request = folder.request_of(load("baseline"), SMALL, 1, "parquet")
+    content = folder.content_of(folder.request_of(load("baseline"), SMALL, 1, "parquet"))
     with FileLock(tmp_path / ".lock"), pytest.raises(ConflictError, match="another process"):  # noqa: SIM117
-        with folder.claimed(tmp_path, request):
+        with claimed(tmp_path, content):
             pass
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StorageError, match="Choose a folder"), folder.claimed(tmp_path / "file" / "book", request):
+    with pytest.raises(StorageError, match="Choose a folder"), claimed(tmp_path / "file" / "book", content):
         pass
 
 
@@ -113,10 +115,10 @@ def test_two_at_once_and_places_that_cannot_be_written_to_are_refused(tmp_path: 
 def test_other_forms_hold_the_same_rows(tmp_path: Path, form: str) -> None:
     volumes = SMALL.model_copy(update={"customers": 50, "applications": 1})
     request = folder.request_of(load("baseline"), volumes, 1, form)
-    with folder.claimed(tmp_path, request) as parts:
+    with claimed(tmp_path, folder.content_of(request)) as parts:
         written = write.write(load("baseline"), volumes, 1, parts)
-        size = folder.convert(parts, tmp_path, form, TABLES, lambda *_: None)
-    files = {path.name: path for path in tmp_path.glob(f"*.{form}") if path.name != folder.REQUEST_FILE}
+        size = write_each(parts, tmp_path, form, dataset_schema().tables, lambda *_: None)
+    files = {path.name: path for path in tmp_path.glob(f"*.{form}") if path.name != folder.Request.file}
     assert set(files) == {f"{one.name}.{form}" for one in TABLES}
     assert size == sum(path.stat().st_size for path in files.values())
     text = files[f"loans.{form}"].read_text()
@@ -129,13 +131,14 @@ def test_other_forms_hold_the_same_rows(tmp_path: Path, form: str) -> None:
     assert "L0000000" in text
     # What is whole stays.
     before = files[f"loans.{form}"].stat().st_mtime_ns
-    folder.convert(parts, tmp_path, form, TABLES, lambda *_: None)
+    write_each(parts, tmp_path, form, dataset_schema().tables, lambda *_: None)
     assert files[f"loans.{form}"].stat().st_mtime_ns == before
 
 
 def test_a_folder_can_be_loaded_with_keys_and_types(tmp_path: Path) -> None:
     volumes = SMALL.model_copy(update={"customers": 20})
-    with folder.claimed(tmp_path, folder.request_of(load("baseline"), volumes, 1, "parquet")) as parts:
+    request = folder.request_of(load("baseline"), volumes, 1, "parquet")
+    with claimed(tmp_path, folder.content_of(request)) as parts:
         write.write(load("baseline"), volumes, 1, parts)
     dataset = stores.read_folder(tmp_path)
     assert {one.schema.name: one.schema.primary_key for one in dataset.tables} == {one.name: one.key for one in TABLES}

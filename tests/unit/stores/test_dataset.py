@@ -55,6 +55,13 @@ def test_decimals_of_files_are_decimals_of_the_store(tmp_path):
     assert table.types == {"x": stores.SqlType(type="decimal(12,2)")}
 
 
+def test_a_table_may_be_called_data(tmp_path):
+    for name in ("data", "more"):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"x": [1]}), tmp_path / name / "part.parquet")
+    assert [table.schema.name for table in stores.read_folder(tmp_path).tables] == ["data", "more"]
+
+
 def test_a_folder_without_parts_is_refused(tmp_path):
     with pytest.raises(NotFoundError, match="no Parquet parts"):
         stores.read_folder(tmp_path)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from synthcredit import console
 from synthcredit.cli.common import AsJson, Seed, answering
+from synthcredit.cli.making import Form, Format, Making, Workers, listed, make, placed
+from synthcredit.cli.stores import Reset, Store, To, Yes
 from synthcredit.errors import InvalidInputError, Problem, raise_all
 
 if TYPE_CHECKING:
-    from synthcredit.datasets.shards import Written
     from synthcredit.declared.made import DeclaredRows
+
+_NAME = "declared"
 
 Rows = Annotated[
     list[str] | None,
@@ -28,20 +30,32 @@ Rows = Annotated[
         "is one such table.",
     ),
 ]
-OutFolder = Annotated[Path, typer.Option("--out", "-o", help="A folder, empty or new: one folder a table in it.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all processors.")]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o",
+        help="A folder, new, empty or of the same options before: one folder of parts a table, or one file. Default: "
+        "declared; no files with --to alone.",
+    ),
+]  # fmt: skip
 
 
 def declared(
     declaration: Annotated[Path, typer.Argument(metavar="FILE", help="The declaration: YAML or JSON.")],
     rows: Rows = None,
-    out_path: OutFolder = Path("declared"),
+    out_path: OutFolder = None,
     seed: Seed = 0,
     check: Annotated[bool, typer.Option("--check", help="Only check the declaration, and tell how many rows.")] = False,
+    form: Format = Form.PARQUET,
+    to: To = None,
+    reset: Reset = False,
+    yes: Yes = False,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Make rows of declared tables, without any data: types, shares, keys, relations and ledgers as a file says.
+
+    What was interrupted, making files or loading a database, goes on when the same command is given again.
 
     For example:
 
@@ -49,42 +63,48 @@ def declared(
 
       synthcredit declared accounts.yaml --rows 100000 --out accounts
 
-      synthcredit declared bank.yaml --rows customers=100000 --rows branches=40 --out bank
+      synthcredit declared bank.yaml --rows customers=100000 --rows branches=40 --to mysql://host/credit
     """
     with answering(as_json):
-        made = _made(declaration, rows or [], seed, None if check else out_path)
+        place, problems = placed(out_path, _NAME, form, store := Store(to, reset, yes))
+        made = _checked(declaration, rows or [], seed, form, None if check else place, problems)
         if check:
             _tell(made, as_json=as_json)
             return
-        start = time.perf_counter()
-        with console.progress() as listener:
-            written = made.write(
-                out_path,
-                workers=workers or os.cpu_count() or 1,
-                progress=lambda done, message: listener("rows", done, message),
-            )
-        seconds = time.perf_counter() - start
-        if as_json:
-            console.print_json({"out": str(out_path), "rows": written.rows, "bytes": written.size, "seconds": seconds})
-        else:
-            _print(written, out_path, seconds)
+        from synthcredit.declared.folder import content_of
+
+        write = partial(made.write, workers=workers or os.cpu_count() or 1, resume=True)
+        make(Making(_NAME, content_of(made, form), write, place, store), as_json=as_json)
 
 
-def _made(path: Path, rows: list[str], seed: int, out: Path | None) -> DeclaredRows:
+def _checked(
+    path: Path, rows: list[str], seed: int, form: Form, place: Path | None, problems: list[Problem]
+) -> DeclaredRows:
+    """Return the rows of a declaration, unless something is wrong with it, with the folder or with an option."""
+    from synthcredit.datasets.folder import problems as in_folder
+    from synthcredit.declared.folder import Request, request_of
+
+    made = request = None
+    found: list[Problem] = []
+    try:
+        made = _made(path, rows, seed)
+        request = request_of(made, form)
+    except InvalidInputError as error:
+        found += error.problems
+    if place is not None:
+        problems = [*problems, *in_folder(place, Request, request)]
+    raise_all([*found, *problems])
+    assert made is not None  # noqa: S101 - else there were problems
+    return made
+
+
+def _made(path: Path, rows: list[str], seed: int) -> DeclaredRows:
     from synthcredit.declared.made import declared_rows
     from synthcredit.declared.reading import load
 
-    problems: list[Problem] = []
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problems.append(Problem(f"--out {out}", "it is there already", "Name a folder that is new or empty."))
-    try:
-        found = load(path)
-        wanted = _volumes(rows, [name for name, table in found.tables.items() if table.rows is not None])
-        made = declared_rows(found, seed, wanted)
-    except InvalidInputError as error:
-        raise InvalidInputError([*error.problems, *problems]) from None
-    raise_all(problems)
-    return made
+    found = load(path)
+    wanted = _volumes(rows, [name for name, table in found.tables.items() if table.rows is not None])
+    return declared_rows(found, seed, wanted)
 
 
 def _volumes(given: list[str], roots: list[str]) -> dict[str, int]:
@@ -109,28 +129,8 @@ def _tell(made: DeclaredRows, *, as_json: bool) -> None:
     if as_json:
         console.print_json({"declaration": made.plan.declaration.name, "expected_rows": rows, "shards": made.shards})
         return
-    table = _listed("Declared", "columns", "about rows")
+    table = listed("Declared", "columns", "about rows")
     for name, count in rows.items():
         table.add_row(name, f"{len(made.plan.tables[name].columns):,}", f"{count:,}")
     console.out.print(table)
     console.out.print("\nNothing contradicts anything. Without --check the rows are made.")
-
-
-def _listed(title: str, *numbers: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("table")
-    for one in numbers:
-        table.add_column(one, justify="right")
-    return table
-
-
-def _print(written: Written, out: Path, seconds: float) -> None:
-    table = _listed("Declared", "rows")
-    for name, rows in written.rows.items():
-        table.add_row(name, f"{rows:,}")
-    console.out.print(table)
-    total = sum(written.rows.values())
-    console.out.print(
-        f"\n{total:,} rows, {written.size / 1e6:,.1f} MB in {seconds:.1f} s ({total / seconds:,.0f} rows/s): {out}",
-        soft_wrap=True,
-    )

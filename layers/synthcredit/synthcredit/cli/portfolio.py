@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
-import time
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from synthcredit import console
 from synthcredit.cli.common import AsJson, Seed, answering
-from synthcredit.cli.stores import Reset, Store, To, Yes, fill, reach, show, shown_as_json
+from synthcredit.cli.making import Form, Format, Making, Workers, make, placed
+from synthcredit.cli.stores import Reset, Store, To, Yes
 from synthcredit.errors import InvalidInputError, Problem
 
-if TYPE_CHECKING:
-    from synthcredit.portfolio.folder import Request
-    from synthcredit.portfolio.scenario import Scenario
-    from synthcredit.portfolio.write import Written
-    from synthcredit.stores import Summary
-
-
-class Form(StrEnum):
-    """What the files are."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
+_NAME = "portfolio"
 Customers = Annotated[int, typer.Option("--customers", "-n", help="How many customers.")]
 ScenarioName = Annotated[
     str,
@@ -55,8 +36,6 @@ Answers = Annotated[
         "Repeatable.",
     ),
 ]
-Format = Annotated[Form, typer.Option("--format", help="parquet, or one file a table: csv, json or jsonl.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all processors.")]
 
 
 def portfolio(
@@ -87,7 +66,6 @@ def portfolio(
       synthcredit portfolio --customers 100000 --to mysql://host/credit
     """
     with answering(as_json):
-        start = time.perf_counter()
         wanted = {
             "customers": customers,
             "records": records,
@@ -95,48 +73,30 @@ def portfolio(
             "history": history,
             "market_points": market_points,
         }
-        asked = _asked(wanted, scenario, answers or [], seed, out_path, form, Store(to, reset, yes))
-        made = _make(asked, workers=workers or os.cpu_count() or 1)
-        if as_json:
-            seconds = time.perf_counter() - start
-            told = {"out": made.shown, "rows": made.written.rows, "bytes": made.written.size, "seconds": seconds}
-            loaded = {} if made.loaded is None else {"database": shown_as_json(made.loaded)}
-            console.print_json(told | loaded)
-        else:
-            _print(made)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked, checked."""
-
-    scenario: Scenario
-    request: Request
-    out: Path | None
-    """None where the rows go into a database alone."""
-    store: Store
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What came of it."""
-
-    written: Written
-    seconds: float
-    """Until the files were written."""
-    shown: str | None
-    loaded: Summary | None
+        store = Store(to, reset, yes)
+        asked = _asked(wanted, scenario, answers or [], seed, out_path, form, store, workers or os.cpu_count() or 1)
+        make(asked, as_json=as_json)
 
 
 def _asked(
-    wanted: dict[str, int], scenario: str, answers: list[str], seed: int, out: Path | None, form: Form, store: Store
-) -> _Asked:
+    wanted: dict[str, int],
+    scenario: str,
+    answers: list[str],
+    seed: int,
+    out: Path | None,
+    form: Form,
+    store: Store,
+    workers: int,
+) -> Making:
     from pydantic import ValidationError
 
+    from synthcredit.datasets.folder import problems as in_folder
     from synthcredit.errors import from_validation, raise_all
     from synthcredit.portfolio import folder
     from synthcredit.portfolio.book import Volumes
     from synthcredit.portfolio.scenario import ANSWERS, load, unknown_answers, with_answers
+    from synthcredit.portfolio.tables import tables_of
+    from synthcredit.portfolio.write import write
 
     problems: list[Problem] = []
     volumes = parameters = request = None
@@ -151,71 +111,20 @@ def _asked(
         problems += error.problems
     if seed < 0:
         problems.append(Problem("--seed", "it is below 0", "Give 0 or more."))
-    if store.to is None:
-        out = out or Path("portfolio")
-        problems += [
-            Problem(option, "no database is named", "Name it: --to URL.")
-            for option, given in (("--reset", store.reset), ("--yes", store.yes))
-            if given
-        ]
-    elif out is None and form is not Form.PARQUET:
-        problems.append(Problem("--format", "--to alone leaves no files", "Name a folder for them: --out FOLDER."))
+    place, wrong = placed(out, _NAME, form, store)
+    problems += wrong
     if volumes is not None and parameters is not None:
         request = folder.request_of(parameters, volumes, seed, form.value)
-    if out is not None:
-        problems += folder.problems(out, request)
+    if place is not None:
+        problems += in_folder(place, folder.Request, request)
     raise_all(problems)
     assert request is not None  # noqa: S101 - else there were problems
+    assert volumes is not None  # noqa: S101
     assert parameters is not None  # noqa: S101
-    return _Asked(parameters, request, out, store)
-
-
-def _make(asked: _Asked, workers: int) -> _Made:
-    """Write the parts, then the other form, then load; each goes on where it stopped."""
-    from synthcredit import stores
-    from synthcredit.portfolio import folder
-    from synthcredit.portfolio.tables import tables_of
-    from synthcredit.portfolio.write import write
-
-    request, store = asked.request, asked.store
-    start = time.perf_counter()
-    if store.to is not None:
-        reach(store.to)
-    # By the request's name: whoever was interrupted finds it again.
-    out = asked.out or Path(f".portfolio-{request.digest[:12]}")
-    tables = tables_of(asked.scenario)
-    with folder.claimed(out, request, tables) as parts:
-        with console.progress() as listener:
-            written = write(
-                asked.scenario, request.volumes, request.seed, parts, workers=workers, resume=True,
-                progress=lambda done, message: listener("portfolio", done, message),
-            )  # fmt: skip
-            if parts != out:
-                size = folder.convert(
-                    parts, out, request.format, tables, lambda done, message: listener("format", done, message)
-                )
-                written = replace(written, size=size)
-        seconds = time.perf_counter() - start
-        loaded = None
-        if store.to is not None:
-            loaded = fill(store.to, stores.read_folder(parts), reset=store.reset, yes=store.yes)
-        if parts != out:
-            shutil.rmtree(parts, ignore_errors=True)
-    if asked.out is None:
-        shutil.rmtree(out, ignore_errors=True)
-    return _Made(written, seconds, None if asked.out is None else str(asked.out), loaded)
-
-
-def _print(made: _Made) -> None:
-    table = Table(title="Portfolio", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("table")
-    table.add_column("rows", justify="right")
-    for name, rows in made.written.rows.items():
-        table.add_row(name, f"{rows:,}")
-    console.out.print(table)
-    total = sum(made.written.rows.values())
-    speed = f"{made.seconds:.1f} s ({total / made.seconds:,.0f} rows/s)"
-    where = f": {made.shown}" if made.shown else ""
-    console.out.print(f"\n{total:,} rows, {made.written.size / 1e6:,.0f} MB in {speed}{where}", soft_wrap=True)
-    if made.loaded is not None:
-        show(made.loaded)
+    return Making(
+        _NAME,
+        folder.content_of(request, tables_of(parameters)),
+        partial(write, parameters, volumes, seed, workers=workers, resume=True),
+        place,
+        store,
+    )

@@ -74,6 +74,39 @@ def write_tables(parts: Sequence[Path], schema: TableSchema, format: str, path: 
     write_rows((to_original_names(batch, schema) for part in parts for batch in _batches(part)), schema, format, path)
 
 
+def write_each(
+    parts: Path, out: Path, form: str, tables: Sequence[TableSchema], progress: Callable[[float, str], None]
+) -> int:
+    """Turn the parts of each table into one file, ``out/<table>.<form>``; one that is there is whole, and stays.
+
+    Parameters
+    ----------
+    parts
+        The folder that has a folder of parts a table.
+    progress
+        Told the share that is done, and the file.
+
+    Returns
+    -------
+    int
+        Bytes of all files.
+
+    Raises
+    ------
+    StorageError
+        The disk is full or read-only. Files that are there are whole.
+    """
+    size = 0
+    for number, table in enumerate(tables):
+        path = out / f"{table.name}.{form}"
+        progress(number / len(tables), path.name)
+        if not path.exists():
+            write_tables(sorted((parts / table.name).glob("*.parquet")), table, form, path)
+        size += path.stat().st_size
+    progress(1.0, f"{len(tables)} files")
+    return size
+
+
 def write_rows(batches: Iterable[pa.RecordBatch], schema: TableSchema, format: str, path: Path) -> None:  # noqa: A002
     """Write record batches, under their own column names, to one file; as `write_tables` does."""
     with _whole_or_not_at_all(path) as partial:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,10 +22,6 @@ from synthcredit.declared.plan import SHARD_BLOCKS, Plan
 from synthcredit.declared.sizes import sized
 from synthcredit.errors import Problem, raise_all
 from synthcredit.evidence.model import Check
-
-SCHEMA_FILE = "schema.json"
-TYPES_FILE = "sql_types.json"
-"""Both as `synthcredit load` reads them."""
 
 
 def declared_rows(declaration: Declaration, seed: int, rows: Mapping[str, int] | None = None) -> DeclaredRows:
@@ -122,13 +117,16 @@ class DeclaredRows:
         }
         return parts.writer(path, made_schema(self.plan, table), coded=dictionaries, encoded=deltas)
 
-    def write(self, out: Path, *, workers: int = 1, progress: Progress | None = None) -> Written:
-        """Write all rows, and beside them ``schema.json`` and ``sql_types.json`` for `synthcredit load`.
+    def write(self, out: Path, *, workers: int = 1, resume: bool = False, progress: Progress | None = None) -> Written:
+        """Write all rows to ``out/<table>/part-00000.parquet`` and on.
 
         Parameters
         ----------
         workers
             Processes; they change no byte.
+        resume
+            Leave the shards that are whole as they are: whoever says so knows that they are of the same request
+            (`synthcredit.declared.folder`).
         progress
             Told the share that is done, and how many shards.
 
@@ -142,12 +140,12 @@ class DeclaredRows:
             if progress is not None:
                 progress(done / self.shards, f"{done:,} of {self.shards:,} shards")
 
+        def standing(shard: int) -> Written | None:
+            return parts.standing(self.plan.below(self.runs[shard].root), shard, out) if resume else None
+
+        work = partial(self.write_shard, out=out)
         names = tuple(self.plan.tables)
-        written = parts.write_all(partial(self.write_shard, out=out), self.shards, names, workers=workers, told=told)
-        with parts.storing(out):
-            (out / SCHEMA_FILE).write_text(self.tables.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (out / TYPES_FILE).write_text(json.dumps(self.sql_types(), indent=1) + "\n", encoding="utf-8")
-        return written
+        return parts.write_all(work, self.shards, names, workers=workers, told=told, standing=standing)
 
     def sql_types(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return exact SQL types of amounts: decimals of 18 digits."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthcredit.datasets.folder import describe
 from synthcredit.datasets.schema import DatasetSchema, TableSchema
 from synthcredit.errors import ConflictError, Problem
 from synthcredit.evidence.model import About, Check, Evidence
@@ -24,7 +25,7 @@ from synthcredit.portfolio.tables import dataset_schema, tables_of
 from synthcredit.portfolio.volumes import BLOCK_CUSTOMERS
 from synthcredit.ports import World
 from synthcredit.steps.parts import Part, as_made
-from synthcredit.steps.ruled_assess import EVERY_ROW, Proven, describe, proven
+from synthcredit.steps.ruled_assess import EVERY_ROW, Proven, proven
 from synthcredit.synthesizers.fitting import Progress
 
 NO_REAL_ROWS = (

@@ -10,13 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from synthcredit.datasets.folder import describe
 from synthcredit.declared.made import DeclaredRows
 from synthcredit.evidence.model import Evidence
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import World
 from synthcredit.steps.parts import Part, as_made
-from synthcredit.steps.ruled_assess import EVERY_ROW, Proven, describe, proven
+from synthcredit.steps.ruled_assess import EVERY_ROW, Proven, proven
 from synthcredit.synthesizers.fitting import Progress
 
 NO_REAL_ROWS = (

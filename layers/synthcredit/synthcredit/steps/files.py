@@ -6,13 +6,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from synthcredit.datasets.folder import SCHEMA_FILE as SCHEMA_FILE
+from synthcredit.datasets.folder import TYPES_FILE as TYPES_FILE
 from synthcredit.jobs.planning import Plan
 from synthcredit.ports import ObjectStore, PublishedTable
-
-SCHEMA_FILE = "schema.json"
-"""Of a job: its tables and their relations, a `DatasetSchema`, where they have some."""
-TYPES_FILE = "sql_types.json"
-"""Of a job: exact SQL types by table and column, where it has some, as `synthcredit.stores` writes them."""
 
 Document = TypeVar("Document", bound=BaseModel)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from synthcredit.datasets.schema import DatasetSchema
 from synthcredit.evidence.gate import judge
 from synthcredit.evidence.model import Check, Detail, Evidence
 from synthcredit.evidence.report import ReportContext, write_report
 from synthcredit.jobs.job import Job
 from synthcredit.jobs.planning import Plan
 from synthcredit.packages import versions
-from synthcredit.steps.files import SCHEMA_FILE, TYPES_FILE
 from synthcredit.steps.parts import Part, rows_of
 
 log = logging.getLogger("synthcredit.steps")
@@ -61,12 +57,6 @@ def proven(job: Job, plan: Plan, parts: Sequence[Part], folder: Path, found: Pro
     broken = sum(not check.passed for check in evidence.validity)
     log.info("assess: %d checks on every row, %d fail", len(evidence.validity), broken)
     return evidence
-
-
-def describe(folder: Path, schema: DatasetSchema, types: Mapping[str, Any]) -> None:
-    """Write what a database wants to know of tables: how they hang together, and their types in SQL."""
-    (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / TYPES_FILE).write_text(json.dumps(types, indent=1) + "\n", encoding="utf-8")
 
 
 def _evidence(job: Job, plan: Plan, parts: Sequence[Part], found: Proven) -> Evidence:

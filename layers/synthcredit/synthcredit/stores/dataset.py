@@ -11,14 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from synthcredit.datasets.folder import SCHEMA_FILE as SCHEMA_FILE
+from synthcredit.datasets.folder import TYPES_FILE as TYPES_FILE
 from synthcredit.datasets.schema import Column, DatasetSchema, Dtype, Kind, Relation, TableSchema, storage_name
 from synthcredit.errors import InvalidInputError, NotFoundError, Problem, from_validation, raise_all
 from synthcredit.hashing import file_hash
 
-SCHEMA_FILE = "schema.json"
-"""Beside the data of a folder: its tables and relations, as `DatasetSchema` writes them."""
-TYPES_FILE = "sql_types.json"
-"""Beside it, where columns have exact SQL types: ``{"table": {"column": {"type": "varchar(50)"}}}``."""
 MANIFEST_FILE = "manifest.json"
 
 
@@ -105,7 +103,10 @@ def read_folder(folder: Path) -> StoredDataset:
     InvalidInputError
         A file in it is not what it should be; says all of it.
     """
-    data = folder / "data" if (folder / "data").is_dir() else folder
+    data = folder / "data"
+    # Parts of its own: a table is called data.
+    if not data.is_dir() or any(data.glob("*.parquet")):
+        data = folder
     parts = {table.name: tuple(sorted(table.glob("*.parquet"))) for table in sorted(data.glob("*")) if table.is_dir()}
     parts = {name: paths for name, paths in parts.items() if paths}
     if not parts:

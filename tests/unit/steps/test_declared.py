@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 import synthcredit
+from synthcredit.datasets.folder import claimed
 from synthcredit.declared import made
 from synthcredit.declared import plan as declared_plan
+from synthcredit.declared.folder import content_of
 from synthcredit.declared.made import declared_rows
 from synthcredit.declared.reading import parse
 from synthcredit.errors import ConflictError, GateNotMetError, InvalidInputError
@@ -115,8 +116,9 @@ def test_from_request_to_rows_shard_by_shard(small_shards: None, world, tmp_path
     assert len(files) == 1 + 2 * 4
     for path in files:
         assert (out / "data" / path).read_bytes() == (alone / path).read_bytes(), path
-    for name in ("schema.json", "sql_types.json"):
-        assert json.loads((out / name).read_text()) == json.loads((alone / name).read_text())
+    with claimed(tmp_path / "described", content_of(own, "parquet")) as described:
+        for name in ("schema.json", "sql_types.json"):
+            assert (out / name).read_bytes() == (described / name).read_bytes()
     assert evidence.validity == own.checks(alone)
     assert len((out / "data" / "bookings.csv").read_text().splitlines()) == 1 + written.rows["bookings"]
     manifest = Manifest.model_validate_json((out / "manifest.json").read_bytes())

@@ -32,6 +32,7 @@ from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, g
 from synthcredit.synthesizers.trees_leaning import LeaningForest, lean
 from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_pooled import TREES, PooledForest, grow_pooled
+from synthcredit.synthesizers.trees_series import series_orders
 from synthcredit.synthesizers.trees_states import (
     AMOUNT_STEPS,
     TIME_STEPS,
@@ -108,8 +109,9 @@ class TreesSynthesizer(Synthesizer):
             return _parents(association[column], before)
 
         with ThreadPoolExecutor(_workers()) as pool:
+            usual = _column_order(association, names, self.schema.target)
             order = improve(
-                _column_order(association, names, self.schema.target),
+                [usual, *_by_number(usual, names, self.schema.target)],
                 rows,
                 sizes,
                 leaf_rows,
@@ -351,6 +353,12 @@ def _column_order(association: NDArray[np.float64], names: list[str], target: st
     if target in names:
         weight[names.index(target)] = -1.0
     return tuple(np.argsort(-weight, kind="stable").tolist())
+
+
+def _by_number(usual: Order, names: list[str], target: str | None) -> list[Order]:
+    """Return orders that go month by month, where columns are numbered; the target stays last."""
+    last = usual[-1:] if target in names else ()
+    return [(*order, *last) for order in series_orders(usual[: len(usual) - len(last)], names)]
 
 
 def _parents(association: NDArray[np.float64], before: Order) -> NDArray[np.int64]:

@@ -187,7 +187,7 @@ def _tied(state, **more):
         lambda state, arrays: (state, {key: part for key, part in arrays.items() if ".gate." not in key}),
         lambda state, arrays: (
             state,
-            {key: part * (9 if ".states.high" in key else 1) for key, part in arrays.items()},
+            {key: part * (99 if ".states.high" in key else 1) for key, part in arrays.items()},
         ),
         lambda state, arrays: (state, {key: part[:0] if ".states." in key else part for key, part in arrays.items()}),
     ],

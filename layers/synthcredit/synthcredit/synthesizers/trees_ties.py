@@ -195,8 +195,16 @@ class TiedForest:
         Only states are known here, so a row that repeats the other column takes the state of that one's usual value.
         """
         same = self.same[earlier[self.partner]]
-        tied = (self.gate.draw(earlier, rng) == 1) & (same >= 0)
+        tied = self._repeats(earlier, rng) & (same >= 0)
         return np.where(tied, same, self.own.draw(earlier, rng)).astype(np.int32)
+
+    def _repeats(self, earlier: Codes, rng: np.random.Generator) -> Bools:
+        """Draw which rows repeat the other column, shape (n,): a leaf's share of rows that do is all it takes."""
+        rows, leaves = earlier.shape[1], self.gate.start
+        counts = np.diff(self.gate.before)
+        share = np.add.reduceat(counts * (self.gate.state == 1), leaves[:-1]) / np.add.reduceat(counts, leaves[:-1])
+        leaf = self.gate.leaves(earlier, self.gate.root[rng.integers(len(self.gate.root), size=rows)])
+        return np.asarray(rng.random(rows) < share[leaf])
 
     def draw_values(
         self, earlier: Codes, other: Floats, states: NumericStates, rng: np.random.Generator
@@ -212,13 +220,14 @@ class TiedForest:
         states
             The column's own states.
         """
-        tied = (self.gate.draw(earlier, rng) == 1) & np.isfinite(other) & (other != 0)
-        own = self.own.draw(earlier, rng)
-        values = states.draw(own, rng).values
+        tied = self._repeats(earlier, rng) & np.isfinite(other) & (other != 0)
+        rows, values = np.empty(len(tied), dtype=np.int32), np.empty(len(tied))
+        rows[~tied] = self.own.draw(np.ascontiguousarray(earlier[:, ~tied]), rng)
+        values[~tied] = states.draw(rows[~tied], rng).values
         parts = self.states.draw(self.near.draw(np.ascontiguousarray(earlier[:, tied]), rng), rng).values
         values[tied] = states.rounded(other[tied] + parts * np.abs(other[tied]))
-        own[tied] = states.of(Numeric(values[tied]))
-        return own, Numeric(values)
+        rows[tied] = states.of(Numeric(values[tied]))
+        return rows, Numeric(values)
 
     def with_rows(self, earlier: Codes, rows: Codes, size: int, parts: Floats) -> Self:
         """Return the same trees with more rows counted; ``parts`` are their differences, as of `difference`."""

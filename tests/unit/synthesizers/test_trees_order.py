@@ -29,7 +29,7 @@ def found(table, first=(0, 1, 2, 3), workers=1, heard=None, **more):
         "tried": (lambda _: None) if heard is None else heard.append,
     }
     with ThreadPoolExecutor(workers) as pool:
-        return improve(first, table, pool=pool, **(how | more))
+        return improve([first], table, pool=pool, **(how | more))
 
 
 def test_what_trees_learn_from_comes_before_what_they_learn():

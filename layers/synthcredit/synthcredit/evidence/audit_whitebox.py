@@ -14,10 +14,11 @@ from synthcredit.evidence.nearest import Space, nearest
 from synthcredit.evidence.privacy import excess_interval
 from synthcredit.evidence.sides import draw
 from synthcredit.evidence.utility import auc, resamples
-from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of
+from synthcredit.synthesizers.features import Discrete, Features, Numeric, rows_of, values_of
 from synthcredit.synthesizers.modelfile import Content
 from synthcredit.synthesizers.trees_forest import Codes, Forest
 from synthcredit.synthesizers.trees_states import CategoryStates, NumericStates
+from synthcredit.synthesizers.trees_ties import difference, parts_of
 
 Matrix = NDArray[np.float64]
 MOST_ATTACKED = 5_000
@@ -162,10 +163,12 @@ def trees_log_likelihood(content: Content, features: Features) -> Matrix:
     """Return the logarithm of each row's probability under a `trees` model, by its states, shape (n,).
 
     The sum over columns of ``log mean over trees of (training rows of the state in the leaf / rows in the leaf)``,
-    each column given the ones before it. Where inside its bin a number lies, the model does not know.
+    each column given the ones before it. Where inside its bin a number lies, the model does not know. Where a column
+    repeats another, the chance of doing so, or not, comes first.
     """
     order, missing = content.state["order"], content.state["missing"]
     states = np.empty((len(order), rows_of(features)), dtype=np.int32)
+    partners = {tie["column"]: tie["partner"] for tie in content.state.get("ties", ())}
     total = np.zeros(states.shape[1])
     for at, name in enumerate(order):
         own = {key.partition(".")[2]: part for key, part in content.arrays.items() if key.partition(".")[0] == str(at)}
@@ -178,9 +181,25 @@ def trees_log_likelihood(content: Content, features: Features) -> Matrix:
             numbers = NumericStates.from_arrays(own, missing[at])
             states[at] = numbers.of(feature)
             size = numbers.size
-        forest = Forest.from_arrays(own, columns=at, size=size)
-        total += np.log(np.maximum(_chances(forest, states[:at], states[at], size), _LEAST_CHANCE))
+        chances = _chances(Forest.from_arrays(own, columns=at, size=size), states[:at], states[at], size)
+        if at in partners:
+            other = features[order[partners[at]]]
+            chances = _tied_chances(own, states[:at], difference(values_of(feature), values_of(other)), chances)
+        total += np.log(np.maximum(chances, _LEAST_CHANCE))
     return total
+
+
+def _tied_chances(arrays: Mapping[str, NDArray[Any]], earlier: Codes, parts: Matrix, own: Matrix) -> Matrix:
+    """Return the probability of each row's value in a column that repeats another, shape (n,)."""
+    tied = np.isfinite(parts)
+    gate = Forest.from_arrays(parts_of(arrays, "gate"), columns=len(earlier), size=2)
+    chances = _chances(gate, earlier, tied.astype(np.int32), 2)
+    chances[~tied] *= own[~tied]
+    differences = NumericStates.from_arrays(parts_of(arrays, "states"), missing=False)
+    near = Forest.from_arrays(parts_of(arrays, "near"), columns=len(earlier), size=differences.size)
+    before, codes = np.ascontiguousarray(earlier[:, tied]), differences.of(Numeric(parts[tied]))
+    chances[tied] *= _chances(near, before, codes, differences.size)
+    return chances
 
 
 def _chances(forest: Forest, earlier: Codes, state: Codes, size: int) -> Matrix:

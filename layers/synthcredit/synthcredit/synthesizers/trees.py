@@ -9,7 +9,7 @@ numpy alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
 
@@ -28,10 +28,11 @@ from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
 from synthcredit.synthesizers.trees_completion import complete
-from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest, grow
-from synthcredit.synthesizers.trees_leaning import LeaningForest, lean
+from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest
+from synthcredit.synthesizers.trees_leaning import LeaningForest
 from synthcredit.synthesizers.trees_order import Order, improve
 from synthcredit.synthesizers.trees_pooled import TREES, PooledForest, grow_pooled
+from synthcredit.synthesizers.trees_series import series_orders
 from synthcredit.synthesizers.trees_states import (
     AMOUNT_STEPS,
     TIME_STEPS,
@@ -42,14 +43,29 @@ from synthcredit.synthesizers.trees_states import (
     learn_numbers,
     midranks,
 )
+from synthcredit.synthesizers.trees_ties import (
+    MIN_LEAVES,
+    WIDTH,
+    Grounds,
+    Plain,
+    TiedForest,
+    difference,
+    grow_tied,
+    parts_of,
+    same_states,
+    tied_to,
+)
 
 MOST_WORKERS = 4
 SEARCH = 0.4
 """Part of the work that the search for an order is, about."""
+_AMOUNTS = (Kind.CONTINUOUS, Kind.INTEGER)
 FEW_STATES = 64
 """A column of no more states than this is an attribute: few facts a row, which small leaves would tell apart."""
-LEAF_ROWS, FEW_VALUES_LEAF_ROWS, TARGET_LEAF_ROWS = 10, 25, 10
+LEAF_ROWS, FEW_VALUES_LEAF_ROWS, TARGET_LEAF_ROWS = 10, 40, 10
 """Rows in a leaf where the settings do not say, for tables from `LARGE_ROWS` on."""
+SMALL_FEW_VALUES_LEAF_ROWS = 25
+"""What `FEW_VALUES_LEAF_ROWS` begins with for smaller tables."""
 LARGE_ROWS = 5_000
 """Smaller tables have larger leaves, by the cube root of the ratio: each person weighs more in them. Measured with 700
 rows of german_credit: shadow models tell the 100 most outlying members by an AUC of .61 with leaves of 10 and 25, .60
@@ -59,9 +75,19 @@ MOST_PARENTS = 32
 """Columns that one column's trees may ask; where there are more, those that are associated most."""
 
 
-Trees = Forest | LeaningForest | PooledForest
+Trees = Forest | LeaningForest | PooledForest | TiedForest
 TreesKind = Literal["plain", "leaning", "pooled"]
 _KINDS: Mapping[type, TreesKind] = {Forest: "plain", LeaningForest: "leaning", PooledForest: "pooled"}
+
+
+class _Tie(BaseModel):
+    """A column that repeats another one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: int
+    partner: int
+    leaning: bool
 
 
 class _State(BaseModel):
@@ -72,6 +98,7 @@ class _State(BaseModel):
     order: list[str]
     missing: list[bool]
     kinds: list[TreesKind]
+    ties: list[_Tie] = []
 
 
 class TreesSynthesizer(Synthesizer):
@@ -108,8 +135,9 @@ class TreesSynthesizer(Synthesizer):
             return _parents(association[column], before)
 
         with ThreadPoolExecutor(_workers()) as pool:
+            usual = _column_order(association, names, self.schema.target)
             order = improve(
-                _column_order(association, names, self.schema.target),
+                [usual, *_by_number(usual, names, self.schema.target)],
                 rows,
                 sizes,
                 leaf_rows,
@@ -147,23 +175,46 @@ class TreesSynthesizer(Synthesizer):
                         grown=grown,
                     )
                 else:
-                    forest = grow(
-                        rows[earlier],
-                        asked,
-                        rows[column],
-                        sizes[column],
-                        categories=self.schema[names[column]].discrete,
-                        trees=trees,
-                        leaf_rows=leaf_rows[column],
-                        rng=rng,
-                        pool=pool,
-                        grown=grown,
+                    grounds = Grounds(
+                        rows[earlier], [sizes[before] for before in earlier], asked, trees, rng, pool, grown
                     )
-                    if not self.schema[names[column]].discrete:
-                        earlier_sizes = [sizes[before] for before in earlier]
-                        forest = lean(forest, rows[earlier], earlier_sizes, asked, rows[column], sizes[column], rng)
+                    forest = self._grown(features, grounds, rows[column], leaf_rows[column], seed)
                 self._forests.append(forest)
                 progress(SEARCH + (1.0 - SEARCH) * ((at + 1) / len(order)), f"column {at + 1} of {len(order)}")
+
+    def _grown(self, features: Features, grounds: Grounds, rows: Codes, leaf_rows: int, seed: int) -> Trees:
+        """Grow the trees of the column that is next."""
+        states, name = self._states[-1], self._order[len(self._states) - 1]
+        if not isinstance(states, NumericStates):
+            return grounds.grow(rows, states.size, leaf_rows, categories=True)
+        partner = self._partner(features, name, leaf_rows, seed)
+        if partner is None:
+            return grounds.grow_leaning(rows, states.size, leaf_rows)
+        other = self._states[partner]
+        assert isinstance(other, NumericStates)  # noqa: S101 - no other column is an amount
+        return grow_tied(
+            grounds,
+            rows,
+            difference(values_of(features[name]), values_of(features[self._order[partner]])),
+            partner,
+            same_states(states, other),
+            size=states.size,
+            leaf_rows=leaf_rows,
+            gate_rows=self._leaf_rows("", 2, len(rows)),
+            k=self._k_rows,
+        )
+
+    def _partner(self, features: Features, name: str, leaf_rows: int, seed: int) -> int | None:
+        """Return which of the columns before the next one repeats, if it is an amount that repeats one."""
+        amounts = {
+            at: values_of(features[self._order[at]])
+            for at, states in enumerate(self._states)
+            if states.size > FEW_STATES and self.schema[self._order[at]].kind in _AMOUNTS
+        }
+        own = amounts.pop(len(self._states) - 1, None)
+        if own is None:
+            return None
+        return tied_to(own, amounts, MIN_LEAVES * leaf_rows, generator(seed, f"trees/ties/{name}"))
 
     def _continue(self, features: Features, previous: TreesSynthesizer, fitting: Fitting) -> None:
         """Count new rows in the leaves of a model: its order, states and splits stay as they are."""
@@ -174,7 +225,11 @@ class TreesSynthesizer(Synthesizer):
             rng = generator(fitting.seed, f"trees/continue/{name}")
             known = np.bincount(counted.state, minlength=states.size) > 0
             rows[at] = _usual(states, features[name], known, self._k_rows, rng)
-            self._forests.append(forest.with_rows(rows[:at], rows[at], states.size))
+            if isinstance(forest, TiedForest):
+                parts = difference(values_of(features[name]), values_of(features[self._order[forest.partner]]))
+                self._forests.append(forest.with_rows(rows[:at], rows[at], states.size, parts))
+            else:
+                self._forests.append(forest.with_rows(rows[:at], rows[at], states.size))
             fitting.progress((at + 1) / len(self._order), f"column {at + 1} of {len(self._order)}")
 
     def _learn_states(self, features: Features, seed: int) -> dict[str, tuple[States, Codes]]:
@@ -208,7 +263,8 @@ class TreesSynthesizer(Synthesizer):
         if name == self.schema.target:
             given, usual = self.settings.target_leaf_rows, TARGET_LEAF_ROWS
         elif size <= FEW_STATES:
-            given, usual = self.settings.few_values_leaf_rows, FEW_VALUES_LEAF_ROWS
+            given = self.settings.few_values_leaf_rows
+            usual = FEW_VALUES_LEAF_ROWS if rows >= LARGE_ROWS else SMALL_FEW_VALUES_LEAF_ROWS
         else:
             given, usual = self.settings.leaf_rows, LEAF_ROWS
         if not self._pooled(name, size, rows):
@@ -223,8 +279,12 @@ class TreesSynthesizer(Synthesizer):
         rows = np.empty((len(self._order), BLOCK_ROWS), dtype=np.int32)
         drawn: dict[str, Feature] = {}
         for at, (name, states, forest) in enumerate(zip(self._order, self._states, self._forests, strict=True)):
-            rows[at] = forest.draw(rows[:at], rng)
-            drawn[name] = states.draw(rows[at], rng)
+            if isinstance(forest, TiedForest) and isinstance(states, NumericStates):
+                other = values_of(drawn[self._order[forest.partner]])
+                rows[at], drawn[name] = forest.draw_values(rows[:at], other, states, rng)
+            else:
+                rows[at] = forest.draw(rows[:at], rng)
+                drawn[name] = states.draw(rows[at], rng)
             if name in tests:
                 passed = tests[name](drawn[name])
                 rows = np.ascontiguousarray(rows[:, passed])
@@ -248,8 +308,14 @@ class TreesSynthesizer(Synthesizer):
 
     def _config(self) -> dict[str, Any]:
         missing = [isinstance(states, NumericStates) and states.missing for states in self._states]
-        kinds = [_KINDS[type(forest)] for forest in self._forests]
-        return _State(order=self._order, missing=missing, kinds=kinds).model_dump()
+        plain = [forest.own if isinstance(forest, TiedForest) else forest for forest in self._forests]
+        ties = [
+            _Tie(column=at, partner=forest.partner, leaning=isinstance(forest.near, LeaningForest))
+            for at, forest in enumerate(self._forests)
+            if isinstance(forest, TiedForest)
+        ]
+        kinds = [_KINDS[type(forest)] for forest in plain]
+        return _State(order=self._order, missing=missing, kinds=kinds, ties=ties).model_dump()
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {}
@@ -268,19 +334,44 @@ class TreesSynthesizer(Synthesizer):
             parts[at][name] = part
         self._order, self._states, self._forests = state.order, [], []
         told = zip(state.order, state.missing, state.kinds, strict=True)
+        ties = {tie.column: tie for tie in state.ties}
         for position, (name, missing, kind) in enumerate(told):
             own = parts[str(position)]
             states = _restored_states(own, self.schema[name], missing)
             self._states.append(states)
-            self._forests.append(_restored_trees(kind, own, [before.size for before in self._states[:-1]], states.size))
+            forest = _restored_trees(kind, own, [before.size for before in self._states[:-1]], states.size)
+            self._forests.append(
+                _restored_tie(ties[position], own, forest, self._states) if position in ties else forest
+            )
 
 
-def _restored_trees(kind: str, arrays: Mapping[str, NDArray[Any]], earlier: list[int], size: int) -> Trees:
+def _restored_trees(
+    kind: str, arrays: Mapping[str, NDArray[Any]], earlier: list[int], size: int
+) -> Plain | PooledForest:
     if kind == "leaning":
         return LeaningForest.from_arrays(arrays, earlier=earlier, size=size)
     if kind == "pooled":
         return PooledForest.from_arrays(arrays, columns=len(earlier), size=size)
     return Forest.from_arrays(arrays, columns=len(earlier), size=size)
+
+
+def _restored_tie(
+    tie: _Tie, arrays: Mapping[str, NDArray[Any]], own: Plain | PooledForest, states: Sequence[States]
+) -> TiedForest:
+    """Add to the trees of a column's own states what it needs to repeat another; ``states`` end with its own."""
+    if not 0 <= tie.partner < len(states) - 1:
+        raise ValueError("a column repeats one that is not before it")
+    partner, mine = states[tie.partner], states[-1]
+    if not isinstance(partner, NumericStates) or not isinstance(mine, NumericStates) or isinstance(own, PooledForest):
+        raise ValueError("a column that is no number cannot repeat another")
+    differences = NumericStates.from_arrays(parts_of(arrays, "states"), missing=False)
+    if not differences.size or max(np.abs(differences.low).max(), np.abs(differences.high).max()) > WIDTH:
+        raise ValueError("a column repeats another that it is not near")
+    earlier = [before.size for before in states[:-1]]
+    near = _restored_trees("leaning" if tie.leaning else "plain", parts_of(arrays, "near"), earlier, differences.size)
+    assert not isinstance(near, PooledForest)  # noqa: S101 - by its kind
+    gate = Forest.from_arrays(parts_of(arrays, "gate"), columns=len(earlier), size=2)
+    return TiedForest(own, gate, near, differences, tie.partner, same_states(mine, partner))
 
 
 def _restored_states(arrays: Mapping[str, NDArray[Any]], column: Column, missing: bool) -> States:
@@ -351,6 +442,12 @@ def _column_order(association: NDArray[np.float64], names: list[str], target: st
     if target in names:
         weight[names.index(target)] = -1.0
     return tuple(np.argsort(-weight, kind="stable").tolist())
+
+
+def _by_number(usual: Order, names: list[str], target: str | None) -> list[Order]:
+    """Return orders that go month by month, where columns are numbered; the target stays last."""
+    last = usual[-1:] if target in names else ()
+    return [(*order, *last) for order in series_orders(usual[: len(usual) - len(last)], names)]
 
 
 def _parents(association: NDArray[np.float64], before: Order) -> NDArray[np.int64]:

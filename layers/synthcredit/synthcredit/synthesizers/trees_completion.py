@@ -19,6 +19,7 @@ from synthcredit.synthesizers.trees_forest import Codes, Counts, Forest
 from synthcredit.synthesizers.trees_leaning import LeaningForest
 from synthcredit.synthesizers.trees_pooled import PooledForest
 from synthcredit.synthesizers.trees_states import grouped
+from synthcredit.synthesizers.trees_ties import TiedForest
 
 CANDIDATES = 32
 _GROUPS = 20
@@ -26,12 +27,13 @@ _GROUPS = 20
 equally likely for all candidates, so that it cancels."""
 _FREQUENT = 50
 
+Trees = Forest | LeaningForest | PooledForest | TiedForest
 Floats = NDArray[np.float64]
 Given = NDArray[np.bool_]
 
 
 def complete(
-    forests: Sequence[Forest | LeaningForest | PooledForest],
+    forests: Sequence[Trees],
     sizes: Sequence[int],
     known: Codes,
     given: Given,
@@ -78,7 +80,7 @@ class _Candidates:
         self._differ = False
         """Whether candidates of one row may differ yet; as long as not, they all explain a cell equally well."""
 
-    def extend(self, at: int, forest: Forest | LeaningForest | PooledForest, size: int) -> None:
+    def extend(self, at: int, forest: Trees, size: int) -> None:
         """Draw the next column where it is not given, and weight by it where it is."""
         gaps, kept = np.flatnonzero(~self._given[at]), np.flatnonzero(self._given[at])
         earlier = self._states[:at]
@@ -115,13 +117,15 @@ class _Candidates:
         return self._states[:, np.arange(len(upto)) * self._count + np.minimum(place, self._count - 1)]
 
 
-def likelihood(forest: Forest | LeaningForest | PooledForest, size: int) -> Callable[[Codes, Codes], Floats]:
+def likelihood(forest: Trees, size: int) -> Callable[[Codes, Codes], Floats]:
     """Return what tells how likely a state is after the states before it, up to what is equal for all of them.
 
     What is returned takes ``earlier``, shape (columns, n), and states, shape (n,), and returns shape (n,), above 0.
     """
     if isinstance(forest, PooledForest):
         return _OfPooled(forest)
+    if isinstance(forest, TiedForest):
+        return _OfTied(forest, _OfGroups.of(forest.forest, size), _OfGroups.of(forest.gate, 2))
     # Which way leaves lean is left out: what it adds to the likelihood of a given cell is little.
     return _OfGroups.of(forest.forest if isinstance(forest, LeaningForest) else forest, size)
 
@@ -134,6 +138,19 @@ class _OfPooled:
         chances = self.forest.chances(np.ascontiguousarray(earlier))
         # A category that no training row has is as unlikely after anything.
         return np.maximum(chances[np.arange(len(state)), state], np.finfo(float).tiny)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfTied:
+    forest: TiedForest
+    own: _OfGroups
+    gate: _OfGroups
+
+    def __call__(self, earlier: Codes, state: Codes) -> Floats:
+        tied = self.gate(earlier, np.ones_like(state))
+        same = self.forest.same[earlier[self.forest.partner]]
+        there = (same >= 0) & (self.own.group[same] == self.own.group[state])
+        return np.asarray((1.0 - tied) * self.own(earlier, state) + tied * there)
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,13 @@ class NumericStates:
         whole = np.round(np.divide(drawn, step, out=np.zeros_like(drawn), where=step > 0)) * step
         return Numeric(np.where(step > 0, whole, drawn))
 
+    def rounded(self, values: Floats) -> Floats:
+        """Return values as the column could have them: inside its range, and in steps if all of it is; shape (n,)."""
+        inside = np.clip(values, self.low.min(), self.high.max())
+        bins = self.low < self.high
+        step = float(self.step[bins].min()) if bins.any() else 0.0
+        return np.round(inside / step) * step if step else inside
+
 
 def _tilted(share: Floats, tilt: Floats) -> Floats:
     """Turn even shares into those of an exponential distribution cut off at 1: the inverse of its distribution."""

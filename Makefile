@@ -13,6 +13,9 @@ SEED ?= 0
 GATE ?= sharing
 OUT ?= out
 
+# Several tests at a time, of which some wait for a platform; so one thread each for what would take all processors.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+
 # Training ctgan needs torch and sdv; the shipped model of german_credit does not.
 TRAINS_CTGAN := $(if $(filter ctgan,$(SYNTHESIZER)),$(if $(EPOCHS)$(filter-out data/german_credit.csv,$(DATA)),yes))
 
@@ -40,10 +43,10 @@ down: ## Stop the embedded AWS; what it holds is kept.
 	@$(BIN)/synthcredit down
 
 test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done lint ## Check style, types and walls, then run every test.
-	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(PYTEST)
 
 coverage: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done ## Run every test and measure coverage; a third slower.
-	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 lint: $(VENV)/.all ## Check style, types and walls.
 	$(BIN)/ruff check .

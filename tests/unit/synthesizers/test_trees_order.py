@@ -19,7 +19,7 @@ def rows(count: int = 4_000) -> np.ndarray:
     return np.stack([whole, whole % 7, source.integers(0, 2, count), source.integers(0, 2, count)]).astype(np.int32)
 
 
-def found(table, first=(0, 1, 2, 3), workers=1, heard=None, **more):
+def found(table, first=(0, 1, 2, 3), others=(), workers=1, heard=None, **more):
     how = {
         "sizes": SIZES,
         "leaf_rows": [200] * 4,
@@ -29,7 +29,7 @@ def found(table, first=(0, 1, 2, 3), workers=1, heard=None, **more):
         "tried": (lambda _: None) if heard is None else heard.append,
     }
     with ThreadPoolExecutor(workers) as pool:
-        return improve([first], table, pool=pool, **(how | more))
+        return improve([first, *others], table, pool=pool, **(how | more))
 
 
 def test_what_trees_learn_from_comes_before_what_they_learn():
@@ -51,6 +51,13 @@ def test_columns_that_may_not_move_stay_last():
 def test_a_search_with_nothing_to_move_or_to_judge_by_is_none():
     assert found(rows(), movable=1) == (0, 1, 2, 3)
     assert found(rows(trees_order.MIN_ROWS - 1)) == (0, 1, 2, 3)
+
+
+def test_a_better_order_to_begin_with_is_kept_and_a_worse_one_is_not():
+    better, worse = (3, 1, 0, 2), (0, 3, 1, 2)
+    assert found(rows(), others=[better]) == better
+    assert found(rows(), first=better, others=[worse]) != worse
+    assert found(rows(trees_order.MIN_ROWS - 1), others=[better]) == (0, 1, 2, 3)
 
 
 def test_the_search_ends_and_tells_how_far_it_is(monkeypatch):

@@ -1,5 +1,12 @@
 """Orders of numbered columns."""
 
+import numpy as np
+import pyarrow as pa
+
+from synthcredit.datasets.schema import Column, TableSchema
+from synthcredit.randomness import generator
+from synthcredit.synthesizers.settings import TreesSettings
+from synthcredit.synthesizers.trees import TreesSynthesizer
 from synthcredit.synthesizers.trees_series import series_orders
 
 
@@ -37,3 +44,16 @@ def test_two_numbers_are_no_series_and_leading_zeros_no_other_month():
 
 def test_numbers_inside_names_count():
     assert told(["open_6m", "open_24m", "open_12m"])[0] == ["open_6m", "open_12m", "open_24m"]
+
+
+def test_balances_are_drawn_month_by_month():
+    steps = generator(1, "balances").normal(0, 1, (6, 4_000))
+    balances = 10 + np.cumsum(steps, axis=0)
+    # In the file they stand in no order, and a month's balance follows from the month before alone.
+    months = (4, 1, 6, 3, 5, 2)
+    names = [f"balance_{month}" for month in months]
+    columns = tuple(Column(name=name, storage_name=name, kind="continuous", dtype="double") for name in names)
+    table = pa.table({name: balances[month - 1] for name, month in zip(names, months, strict=True)})
+    model = TreesSynthesizer(TreesSettings(trees=1)).fit(table, TableSchema(name="b", columns=columns), seed=1)
+    drawn = [int(name[-1]) for name in model._order]
+    assert drawn in ([1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1])

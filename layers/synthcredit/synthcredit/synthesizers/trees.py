@@ -187,7 +187,7 @@ class TreesSynthesizer(Synthesizer):
         states, name = self._states[-1], self._order[len(self._states) - 1]
         if not isinstance(states, NumericStates):
             return grounds.grow(rows, states.size, leaf_rows, categories=True)
-        partner = self._partner(features, name, leaf_rows, seed)
+        partner = self._partner(features, name, grounds.asked, leaf_rows, seed)
         if partner is None:
             return grounds.grow_leaning(rows, states.size, leaf_rows)
         other = self._states[partner]
@@ -204,17 +204,18 @@ class TreesSynthesizer(Synthesizer):
             k=self._k_rows,
         )
 
-    def _partner(self, features: Features, name: str, leaf_rows: int, seed: int) -> int | None:
-        """Return which of the columns before the next one repeats, if it is an amount that repeats one."""
-        amounts = {
-            at: values_of(features[self._order[at]])
-            for at, states in enumerate(self._states)
-            if states.size > FEW_STATES and self.schema[self._order[at]].kind in _AMOUNTS
-        }
-        own = amounts.pop(len(self._states) - 1, None)
-        if own is None:
+    def _partner(
+        self, features: Features, name: str, asked: NDArray[np.int64], leaf_rows: int, seed: int
+    ) -> int | None:
+        """Return which of the columns asked the next one repeats, if it is an amount that repeats one."""
+        if not self._amount(len(self._states) - 1):
             return None
-        return tied_to(own, amounts, MIN_LEAVES * leaf_rows, generator(seed, f"trees/ties/{name}"))
+        others = {at: values_of(features[self._order[at]]) for at in asked.tolist() if self._amount(at)}
+        rng = generator(seed, f"trees/ties/{name}")
+        return tied_to(values_of(features[name]), others, MIN_LEAVES * leaf_rows, rng)
+
+    def _amount(self, at: int) -> bool:
+        return self._states[at].size > FEW_STATES and self.schema[self._order[at]].kind in _AMOUNTS
 
     def _continue(self, features: Features, previous: TreesSynthesizer, fitting: Fitting) -> None:
         """Count new rows in the leaves of a model: its order, states and splits stay as they are."""

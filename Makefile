@@ -14,7 +14,7 @@ GATE ?= sharing
 OUT ?= out
 
 # Several tests at a time, of which some wait for a platform; so one thread each for what would take all processors.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 # Training ctgan needs torch and sdv; the shipped model of german_credit does not.
 TRAINS_CTGAN := $(if $(filter ctgan,$(SYNTHESIZER)),$(if $(EPOCHS)$(filter-out data/german_credit.csv,$(DATA)),yes))

@@ -187,7 +187,6 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
     figure, axes = plt.subplots(2, 3, figsize=(12, 7.2), squeeze=False, layout="constrained")
     for axis, name in zip(axes.flat, shown, strict=False):
         own = [one for one in results if one.dataset == name]
-        shown_above: list[Result] = []
         for family in dict.fromkeys(one.contender for one in own):
             points = [one for one in own if one.contender == family]
             found = [(_mean(one, "excess closeness"), _mean(one, "C2ST against holdout"), one) for one in points]
@@ -195,18 +194,21 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
                 line = sorted(found, key=lambda point: point[2].settings.get("k", _usual_k(family)))
                 axis.plot(*zip(*[point[:2] for point in line], strict=True), color=colours[family], alpha=0.5, lw=1)
             for closeness, score, one in found:
-                usual, away = not one.settings, 5 if len(shown_above) % 2 == 0 else -11
-                shown_above.append(one)
+                usual = not one.settings
                 axis.scatter(closeness, score, color=colours[family], s=46 if usual else 16, zorder=3)
-                text = one.label if usual else f"k={one.settings['k']}" if "k" in one.settings else one.label
-                axis.annotate(text, (closeness, score), xytext=(5, away), textcoords="offset points",
-                              fontsize=8 if usual else 6)  # fmt: skip
+                if not usual:
+                    text = f"k={one.settings['k']}" if "k" in one.settings else one.label
+                    axis.annotate(text, (closeness, score), xytext=(5, -3), textcoords="offset points", fontsize=7)
         axis.set_title(name, fontsize=10)
         axis.axvline(0, color="#999999", lw=0.6)
         axis.set_ylim(-0.05, 1.08)
         axis.margins(x=0.25)
     for axis in list(axes.flat)[len(shown) :]:
         axis.set_visible(False)
+    # One legend instead of names at the points, which cover each other where families are alike.
+    told = [name for name in colours if any(one.contender == name for one in results)]
+    points = [plt.Line2D([], [], color=colours[name], marker="o", linestyle="") for name in told]
+    figure.legend(points, told, loc="outside upper center", ncols=6, fontsize=9, frameon=False)
     figure.supxlabel("excess closeness to training rows (0 fresh, 1 copies)", fontsize=9)
     figure.supylabel("C2ST against the holdout (1: cannot be told from real rows)", fontsize=9)
     figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -196,3 +196,36 @@ def _tied(state, **more):
 def test_ties_that_do_not_fit_are_refused(model, tmp_path, change):
     with pytest.raises(ModelFileError):
         _with(tmp_path, model, change)
+
+
+def test_a_column_without_values_repeats_none(table, tmp_path):
+    two = table.drop_columns(["owed"])
+    model = TreesSynthesizer(TreesSettings(trees=2)).fit(two, schema_of(two), seed=1)
+    assert tie_of(model)[0] == model._order[1]
+
+    def emptied(state, arrays):
+        at = 1
+        state["missing"][at] = True
+        own = {f"{at}.{name}" for name in ("low", "high", "step", "tilt")}
+        emptied = {key: part[:0] if key in own else part for key, part in arrays.items()}
+        # All rows are missing then: the one state that is left.
+        return state, emptied | {f"{at}.state": np.zeros_like(arrays[f"{at}.state"])}
+
+    with pytest.raises(ModelFileError):
+        _with(tmp_path, model, emptied)
+
+
+def test_given_cells_that_repeat_nothing_are_completed_though_all_rows_did():
+    rng = generator(5, "all")
+    bill = np.round(np.exp(rng.normal(8, 1, ROWS)) + 1)
+    table = pa.table({"bill": bill, "booked": bill, "owed": np.round(bill * rng.uniform(1, 3, ROWS))})
+    model = TreesSynthesizer(TreesSettings(trees=2)).fit(table, schema_of(table), seed=1)
+    _, _, tie = tie_of(model)
+    assert (tie.gate.state == 1).all()
+    given = pa.table({"bill": bill[:50], "booked": bill[:50][::-1], "owed": pa.nulls(50, pa.float64())})
+    for gap in ("owed", "bill", "booked"):
+        known = given.set_column(given.column_names.index(gap), gap, pa.nulls(50, pa.float64()))
+        with np.errstate(all="raise", under="ignore"):
+            (made,) = model.complete(known, seed=1)
+        assert made.num_rows == 50
+        assert np.isfinite(made[gap].to_numpy()).all()

@@ -27,7 +27,7 @@ from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.protocol import Synthesizer
 from synthcredit.synthesizers.settings import TreesSettings
 from synthcredit.synthesizers.steering import Test
-from synthcredit.synthesizers.trees_completion import complete
+from synthcredit.synthesizers.trees_completion import Trees, complete
 from synthcredit.synthesizers.trees_forest import MOST_CLASSES, Codes, Forest
 from synthcredit.synthesizers.trees_leaning import LeaningForest
 from synthcredit.synthesizers.trees_order import Order, improve
@@ -75,7 +75,6 @@ MOST_PARENTS = 32
 """Columns that one column's trees may ask; where there are more, those that are associated most."""
 
 
-Trees = Forest | LeaningForest | PooledForest | TiedForest
 TreesKind = Literal["plain", "leaning", "pooled"]
 _KINDS: Mapping[type, TreesKind] = {Forest: "plain", LeaningForest: "leaning", PooledForest: "pooled"}
 
@@ -195,7 +194,7 @@ class TreesSynthesizer(Synthesizer):
         return grow_tied(
             grounds,
             rows,
-            difference(values_of(features[name]), values_of(features[self._order[partner]])),
+            self._parts(features, name, partner),
             partner,
             same_states(states, other),
             size=states.size,
@@ -203,6 +202,10 @@ class TreesSynthesizer(Synthesizer):
             gate_rows=self._leaf_rows("", 2, len(rows)),
             k=self._k_rows,
         )
+
+    def _parts(self, features: Features, name: str, partner: int) -> NDArray[np.float64]:
+        """Return how far a column is from the one that it repeats, as of `difference`."""
+        return difference(values_of(features[name]), values_of(features[self._order[partner]]))
 
     def _partner(
         self, features: Features, name: str, asked: NDArray[np.int64], leaf_rows: int, seed: int
@@ -227,7 +230,7 @@ class TreesSynthesizer(Synthesizer):
             known = np.bincount(counted.state, minlength=states.size) > 0
             rows[at] = _usual(states, features[name], known, self._k_rows, rng)
             if isinstance(forest, TiedForest):
-                parts = difference(values_of(features[name]), values_of(features[self._order[forest.partner]]))
+                parts = self._parts(features, name, forest.partner)
                 self._forests.append(forest.with_rows(rows[:at], rows[at], states.size, parts))
             else:
                 self._forests.append(forest.with_rows(rows[:at], rows[at], states.size))
@@ -365,6 +368,8 @@ def _restored_tie(
     partner, mine = states[tie.partner], states[-1]
     if not isinstance(partner, NumericStates) or not isinstance(mine, NumericStates) or isinstance(own, PooledForest):
         raise ValueError("a column that is no number cannot repeat another")
+    if not len(mine.low):
+        raise ValueError("a column that has no values cannot repeat another")
     differences = NumericStates.from_arrays(parts_of(arrays, "states"), missing=False)
     if not differences.size or max(np.abs(differences.low).max(), np.abs(differences.high).max()) > WIDTH:
         raise ValueError("a column repeats another that it is not near")

@@ -150,7 +150,9 @@ class _OfTied:
         tied = self.gate(earlier, np.ones_like(state))
         same = self.forest.same[earlier[self.forest.partner]]
         there = (same >= 0) & (self.own.group[same] == self.own.group[state])
-        return np.asarray((1.0 - tied) * self.own(earlier, state) + tied * there)
+        chance = (1.0 - tied) * self.own(earlier, state) + tied * there
+        # Where all rows repeat the other column, a given cell that does not is possible all the same.
+        return np.asarray(np.maximum(chance, np.finfo(float).tiny))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def improve(
     pool: Executor,
     tried: Callable[[float], None],
 ) -> Order:
-    """Search for a better order: from the best of several, move one column a few places at a time, keep what helps.
+    """Return the best of several orders; if it is the first, search on: move columns a few places, keep what helps.
 
     Parameters
     ----------

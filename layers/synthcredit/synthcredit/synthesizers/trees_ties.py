@@ -31,6 +31,7 @@ MIN_LEAVES = 4
 _EXCESS = 3.0
 """How many times more rows must lie close than if the other column's rows were shuffled."""
 
+Plain = Forest | LeaningForest
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -66,9 +67,6 @@ def tied_to(values: Floats, others: Mapping[int, Floats], least: int, rng: np.ra
         if within >= _EXCESS * (np.abs(difference(values, rng.permutation(other))) <= _CLOSE).sum():
             close[place] = int(within)
     return max(close, key=lambda place: close[place], default=None)
-
-
-Plain = Forest | LeaningForest
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from tests.gate_cases import MEMORISING, incomes
 
 import synthcredit
 from synthcredit.datasets.detect import detect_schema
@@ -18,22 +18,9 @@ from synthcredit.errors import GateNotMetError
 
 pytestmark = pytest.mark.slow
 
-MEMORISING = {
-    "trees": 1, "k": 2, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2
-}  # fmt: skip
 INDEPENDENT = {
     "trees": 1, "leaf_rows": 10_000, "few_values_leaf_rows": 10_000, "target_leaf_rows": 10_000
 }  # fmt: skip
-
-
-def incomes(rows: int) -> pd.DataFrame:
-    """Columns that depend on each other closely, with enough rows for detection to decide."""
-    rng = np.random.default_rng(1)
-    risk = rng.normal(size=rows)
-    amounts = {
-        name: np.round(np.exp(8 + risk + 0.1 * rng.normal(size=rows)), 2) for name in ("income", "limit", "debt")
-    }
-    return pd.DataFrame(amounts | {"default": np.where(rng.random(rows) < 1 / (1 + np.exp(-2 * risk)), "yes", "no")})
 
 
 def stopped(data: pd.DataFrame, folder: Path, **asked) -> dict[str, str]:

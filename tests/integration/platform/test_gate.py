@@ -10,12 +10,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.gate_cases import MEMORISING, incomes
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform")]
-
-MEMORISING = {
-    "name": "trees", "trees": 1, "k": 2, "leaf_rows": 2, "few_values_leaf_rows": 2, "target_leaf_rows": 2
-}  # fmt: skip
 
 
 def branches(rows: int) -> pd.DataFrame:
@@ -23,16 +20,6 @@ def branches(rows: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     codes = {name: [f"{name[0]}{code}" for code in rng.integers(0, 60, rows)] for name in ("branch", "item", "dealer")}
     return pd.DataFrame(codes | {"default": np.where(rng.random(rows) < 0.3, "yes", "no")})
-
-
-def incomes(rows: int) -> pd.DataFrame:
-    """Columns that depend on each other closely, with enough rows for detection to decide."""
-    rng = np.random.default_rng(1)
-    risk = rng.normal(size=rows)
-    amounts = {
-        name: np.round(np.exp(8 + risk + 0.1 * rng.normal(size=rows)), 2) for name in ("income", "limit", "debt")
-    }
-    return pd.DataFrame(amounts | {"default": np.where(rng.random(rows) < 1 / (1 + np.exp(-2 * risk)), "yes", "no")})
 
 
 def stopped(platform, frame: pd.DataFrame, folder, **asked) -> dict[str, str]:
@@ -67,6 +54,6 @@ def test_too_few_rows_prove_nothing(platform, tmp_path):
 
 
 def test_a_model_that_copies_rows_is_stopped(platform, tmp_path):
-    reasons = stopped(platform, branches(1_000), tmp_path, synthesizer=MEMORISING)
+    reasons = stopped(platform, branches(1_000), tmp_path, synthesizer={"name": "trees", **MEMORISING})
     assert "Copied rows" in reasons["copies"]
     assert {"closeness", "membership"} <= set(reasons)

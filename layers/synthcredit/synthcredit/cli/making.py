@@ -122,7 +122,7 @@ def _make(making: Making) -> _Made:
             written = making.write(parts, progress=lambda done, message: listener(making.name, done, message))
             if parts != out:
                 size = write_each(
-                    parts, out, request.form, making.content.tables.tables,
+                    parts, out, making.content.form, making.content.tables.tables,
                     lambda done, message: listener("format", done, message),
                 )  # fmt: skip
                 written = replace(written, size=size)

@@ -47,11 +47,6 @@ class Request(BaseModel):
     hashes: ClassVar[Mapping[str, str]]
     """What is said where the hashes of these fields differ: a hash says nothing to people."""
 
-    @property
-    @abstractmethod
-    def form(self) -> str:
-        """What the files are: ``parquet``, ``csv``, ``json`` or ``jsonl``."""
-
     @abstractmethod
     def told(self) -> dict[str, Any]:
         """Return what tells this request from others, by the names that people have for it."""
@@ -67,6 +62,8 @@ class Content:
     """What a folder is to hold: a request, the tables that answer it, and what databases want to know of them."""
 
     request: Request
+    form: str
+    """What the files are: ``parquet``, ``csv``, ``json`` or ``jsonl``."""
     tables: DatasetSchema
     types: SqlTypes
 
@@ -121,7 +118,7 @@ def claimed(out: Path, content: Content) -> Iterator[Path]:
     from filelock import FileLock, Timeout
 
     request = content.request
-    parts = out if request.form == PARQUET else out / _PARTS
+    parts = out if content.form == PARQUET else out / _PARTS
     with _refusals(out):
         parts.mkdir(parents=True, exist_ok=True)
         _write(out / request.file, request.model_dump_json(indent=1))

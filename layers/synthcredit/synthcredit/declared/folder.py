@@ -30,11 +30,6 @@ class Request(folder.Request):
     format: str
     packages: dict[str, str]
 
-    @property
-    def form(self) -> str:
-        """What the files are."""
-        return self.format
-
     def told(self) -> dict[str, Any]:
         """Return declaration, seed, form, rows and versions."""
         content = self.model_dump(exclude={"rows", "packages"})
@@ -58,4 +53,4 @@ def request_of(made: DeclaredRows, form: str) -> Request:
 
 def content_of(made: DeclaredRows, form: str) -> Content:
     """Return what the folder of a request is to hold."""
-    return Content(request_of(made, form), made.tables, made.sql_types())
+    return Content(request_of(made, form), form, made.tables, made.sql_types())

@@ -31,11 +31,6 @@ class Request(folder.Request):
     format: str
     packages: dict[str, str]
 
-    @property
-    def form(self) -> str:
-        """What the files are."""
-        return self.format
-
     def told(self) -> dict[str, Any]:
         """Return scenario, seed, form, volumes and versions."""
         content = self.model_dump(exclude={"volumes", "packages"})
@@ -56,7 +51,7 @@ def request_of(scenario: Scenario, volumes: Volumes, seed: int, form: str) -> Re
 
 def content_of(request: Request, tables: tuple[Table, ...] = TABLES) -> Content:
     """Return what the folder of a request is to hold."""
-    return Content(request, dataset_schema(tables), sql_types(tables))
+    return Content(request, request.format, dataset_schema(tables), sql_types(tables))
 
 
 def sql_types(tables: tuple[Table, ...] = TABLES) -> dict[str, dict[str, dict[str, str]]]:

@@ -91,9 +91,9 @@ clean: ## Remove the environments, the results and all caches.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What they need, by names of their own, so that CI can have it made side by side.
-ready-to-run: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) $(EMBEDDED)/.done $(SAM)/.done
-ready-to-test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done
+ready-to-run: $(VENV)/.$(if $(TRAINS_CTGAN),all,standard) $(EMBEDDED)/.done $(SAM)/.done ## Install what `make run` needs; -j2 does so side by side.
+
+ready-to-test: $(VENV)/.all $(EMBEDDED)/.done $(SAM)/.done $(CHECKOV)/.done ## Install what `make test` needs.
 
 $(VENV)/bin/python:
 	@sh .ci/venv $(PYTHON) $(VENV)

@@ -357,6 +357,7 @@ def test_whatever_is_read_can_be_drawn_from(data):
         {"low": np.array([2.0, 9.0])},
         {"step": np.array([-1.0, 0.0])},
         {"step": np.array([0.0])},
+        {"step": np.array([0.0, 1e-300]), "high": np.array([1.0, 1e100])},
         {"tilt": np.array([0.0, 51.0])},
         {"tilt": np.array([np.nan, 0.0])},
         {"high": np.array([[1.0, 2.0]])},

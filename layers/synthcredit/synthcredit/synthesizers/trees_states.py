@@ -13,6 +13,7 @@ raises ``k`` until that many rows must belong to as many people as are wanted.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -127,6 +128,10 @@ class NumericStates:
             raise ValueError("the states of a numeric column do not fit together")
         if not all(np.isfinite(part).all() for part in parts) or (low > high).any() or (step < 0).any():
             raise ValueError("the states of a numeric column are out of order")
+        # A value is rounded by counting its steps, so that count must be a number.
+        smallest = float(step[step > 0].min(initial=1.0))
+        if max(abs(low.min(initial=0.0)), abs(high.max(initial=0.0))) > sys.float_info.max * smallest:
+            raise ValueError("the steps of a numeric column are too small for its values")
         if (np.abs(tilt) > _MOST_TILT).any():
             raise ValueError("the states of a numeric column are too steep")
         return cls(low, high, step, tilt, missing)

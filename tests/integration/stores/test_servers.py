@@ -1,20 +1,25 @@
 """The stores on real servers: every case that holds of all stores, and what only a server can refuse."""
 
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from tests.bank_tables import bank
+from tests.bank_tables import CUSTOMERS, ORDERS, bank, orders, part
 from tests.database_servers import PASSWORD, WRITTEN, Server, missing
 from tests.integration.stores.conftest import HASTY
 from tests.store_cases import *  # noqa: F403 - every case, on servers
 
 from synthcredit import stores
 from synthcredit.errors import InvalidInputError, StorageError
+from synthcredit.stores import connections
 from synthcredit.stores.address import parse
 from synthcredit.stores.engines import opened
+from synthcredit.stores.types import declare
 
 pytestmark = pytest.mark.xdist_group("database servers")
 
@@ -140,6 +145,46 @@ def test_another_loader_of_the_same_dataset_waits_and_is_refused_or_finds_it_don
     stores.deliver(url, dataset)
     assert counts(url, dataset) == {"customers": 6000, "notes": 0, "order": 12000}  # noqa: F405
     assert len(ends) == 2
+
+
+def test_several_connections_put_every_row_once(server, url, tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "ROWS_EACH", 1)
+    dataset, heard = bank(tmp_path, rows=6000), []
+    summary = stores.deliver(url, dataset, progress=lambda done, _: heard.append(done))
+    assert {table.name: table.rows for table in summary.tables} == {"customers": 6000, "notes": 0, "order": 12000}
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
+    for schema in (CUSTOMERS, ORDERS):
+        table = declare(dataset, parse(url).kind).tables[schema.name]
+        found = run(url, sa.select(table).order_by(next(iter(table.primary_key))))  # noqa: F405
+        assert sorted(map(repr, (tuple(map(plain, row)) for row in found))) == sorted(  # noqa: F405
+            map(repr, rows_of(dataset, schema))  # noqa: F405
+        )
+
+
+@pytest.mark.parametrize("moment", [1, 3, 5])
+def test_several_connections_that_are_killed_leave_nothing_half_written(server, url, tmp_path, moment):
+    dataset = bank(tmp_path, rows=600)
+    at_once = "from synthcredit.stores import connections; connections.ROWS_EACH = 1\n" + KILLED  # noqa: F405
+    killed = subprocess.run(
+        [sys.executable, "-c", at_once, url, "order", str(moment)], input=pickle.dumps(dataset), timeout=60, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    # A part whose commit was on its way when the process died may have been kept since.
+    found = {table.name: table for table in stores.deliver(url, dataset).tables}["order"]
+    assert found.already in {0, 400, 800, 1200}
+    assert found.rows == 1200 - found.already
+    assert counts(url, dataset) == {"customers": 600, "notes": 0, "order": 1200}  # noqa: F405
+
+
+def test_one_bad_part_of_several_at_once_is_told_and_not_kept(server, url, tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "ROWS_EACH", 1)
+    dataset = bank(tmp_path)
+    part(tmp_path, ORDERS, 1, orders(0, 40, 60))
+    with pytest.raises(InvalidInputError, match="a key is in it twice"):
+        stores.deliver(url, dataset)
+    # Of the two with the same keys one was kept at most, and the third has its own.
+    assert counts(url, dataset)["order"] in {0, 40, 80}  # noqa: F405
 
 
 @pytest.mark.parametrize("kind", ["mysql", "postgresql"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from synthcredit.hashing import file_hash
 from synthcredit.ports import Secrets
 from synthcredit.stores import rows
 from synthcredit.stores.address import FILES, Kind, parse
+from synthcredit.stores.connections import Connections, connected
 from synthcredit.stores.dataset import StoredDataset, StoredTable
 from synthcredit.stores.engines import Store, opened
 from synthcredit.stores.model import Confirm, Progress, Summary, TableSummary
@@ -55,7 +58,7 @@ def deliver(
     """Deliver a dataset, see `synthcredit.stores.deliver`."""
     address = parse(to, environ=environ, secrets=secrets)
     _require_files(dataset)
-    with opened(address) as store:
+    with connected(address) as (store, connections):
         declared = declare(dataset, store.kind)
         if reset:
             _drop(store, declared, address.shown, confirm)
@@ -68,7 +71,7 @@ def deliver(
             for table in dataset.tables
             for problem in _clashes(store, declared, table, parts[table.schema.name], dataset.dataset_id)
         )
-        summaries = _load(store, declared, dataset, parts, progress)
+        summaries = _load(connections, declared, dataset, parts, progress)
         progress(1.0, "adding indexes and foreign keys")
         _complete(store, declared)
         return Summary(address.shown, tuple(summaries))
@@ -297,43 +300,65 @@ def _clashes(
 
 
 def _load(
-    store: Store, declared: Declared, dataset: StoredDataset, parts: Mapping[str, Sequence[_Part]], progress: Progress
+    connections: Connections,
+    declared: Declared,
+    dataset: StoredDataset,
+    parts: Mapping[str, Sequence[_Part]],
+    progress: Progress,
 ) -> list[TableSummary]:
-    total = max(1, sum(part.rows for of_table in parts.values() for part in of_table))
-    done = 0
+    tally = _Tally(sum(part.rows for of_table in parts.values() for part in of_table), progress)
     summaries = []
     for table in dataset.in_order():
         goal = declared.tables[table.schema.name]
+        of_table = parts[table.schema.name]
+        pending = [part for part in of_table if not part.loaded]
+        put = sum(part.rows for part in pending)
+        already = sum(part.rows for part in of_table) - put
+        if already:
+            tally.add(already, goal.name)
         began = time.monotonic()
-        put = 0
-        for part in parts[table.schema.name]:
-            if not part.loaded:
-                heard = _tell(progress, done, total, goal.name)
-                _put(store, declared, goal, table, part, dataset.dataset_id, heard)
-                put += part.rows
-            done += part.rows
-            progress(done / total, f"{goal.name}: {done:,} of {total:,} rows")
-        already = sum(part.rows for part in parts[table.schema.name] if part.loaded)
+        connections.each(pending, put, partial(_put, declared, goal, table, dataset.dataset_id, tally))
         summaries.append(TableSummary(goal.name, put, already, time.monotonic() - began))
         log.info("%s: %d rows put, %d were there", goal.name, put, already)
     return summaries
 
 
-def _tell(progress: Progress, before: int, total: int, name: str) -> Callable[[int], None]:
-    return lambda put: progress((before + put) / total, f"{name}: {before + put:,} of {total:,} rows")
+class _Tally:
+    """Counts rows, whoever puts them, and tells of them."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total, self._progress = total, progress
+        self._done = 0
+        self._counting = threading.Lock()
+
+    def add(self, rows: int, name: str) -> None:
+        """Count rows of a table."""
+        # Told inside: two at a time would be told out of order.
+        with self._counting:
+            self._done += rows
+            self._progress(self._done / max(1, self._total), f"{name}: {self._done:,} of {self._total:,} rows")
 
 
 def _put(
-    store: Store,
     declared: Declared,
     goal: sa.Table,
     table: StoredTable,
-    part: _Part,
     dataset_id: str,
-    heard: Callable[[int], None],
+    tally: _Tally,
+    store: Store,
+    part: _Part,
+    go_on: Callable[[], None],
 ) -> None:
     """Put one part, and the row of the books that says so, in one transaction."""
     names = [column.storage_name for column in table.schema.columns]
+    told = 0
+
+    def heard(rows: int) -> None:
+        nonlocal told
+        go_on()
+        tally.add(rows - told, goal.name)
+        told = rows
+
     with store.transaction():
         # The books first: of two who load the same part at a time one waits here, and is then refused.
         store.execute(
@@ -350,3 +375,4 @@ def _put(
                     "Look at the keys of the data.",
                 )
             )
+    heard(part.rows)

@@ -207,3 +207,13 @@ def test_a_load_that_was_killed_goes_on_without_loss_or_duplicates(here: Path) -
         for table, rows in {"branches": 5, "customers": 60, "data": 180}.items():
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)
     assert not list(here.glob(".declared-*"))
+
+
+def test_rows_that_were_there_are_said_and_are_no_speed(here: Path) -> None:
+    Path("bank.yaml").write_text(BANK, encoding="utf-8")
+    verb = ["declared", "bank.yaml", "--out", "bank"]
+    first, again = (CliRunner().invoke(app, verb) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
+    assert "there before" not in first.output
+    assert "245 rows, " in again.output
+    assert "(0 rows/s), 245 of them there before: bank" in again.output

@@ -143,7 +143,10 @@ def _print(made: _Made, title: str, shown: str | None) -> None:
         table.add_row(name, f"{rows:,}")
     console.out.print(table)
     total = sum(made.written.rows.values())
-    speed = f"{made.seconds:.1f} s ({total / made.seconds:,.0f} rows/s)"
+    new = total - made.written.already
+    speed = f"{made.seconds:.1f} s ({new / made.seconds:,.0f} rows/s)"
+    if made.written.already:
+        speed += f", {made.written.already:,} of them there before"
     where = f": {shown}" if shown else ""
     console.out.print(f"\n{total:,} rows, {made.written.size / 1e6:,.0f} MB in {speed}{where}", soft_wrap=True)
     if made.loaded is not None:

@@ -39,6 +39,8 @@ class Written:
     """By table."""
     size: int
     """Bytes of all files."""
+    already: int = 0
+    """Rows among them that were there before."""
 
 
 class RuleBased(Protocol):
@@ -91,7 +93,7 @@ def write_all(
         rows = {name: rows[name] + shard.rows.get(name, 0) for name in names}
         size += shard.size
         told(done)
-    return Written(rows, size)
+    return Written(rows, size, sum(sum(whole.rows.values()) for whole in there.values()))
 
 
 def _all(work: Callable[[int], Written], numbers: Sequence[int], workers: int) -> Iterator[Written]:

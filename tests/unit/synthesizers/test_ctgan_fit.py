@@ -99,8 +99,9 @@ class TestBudgets:
 
     @pytest.mark.parametrize(
         "wrong",
-        [{"epochs": 0}, {"batch_size": 25}, {"batch_size": 10}, {"patience": 0}, {"max_minutes": 0}, {"device": "tpu"}],
-    )
+        [{"epochs": 0}, {"batch_size": 25}, {"batch_size": 10}, {"patience": 0}, {"max_minutes": 0}, {"device": "tpu"},
+         {"pack": 3}],
+    )  # fmt: skip
     def test_settings_out_of_range(self, wrong):
         with pytest.raises(ValidationError):
             CtganSettings(**wrong)
@@ -111,6 +112,11 @@ class TestBudgets:
         assert CtganSettings().epochs_for(rows) == epochs
         assert CtganSettings(epochs=3, batch_size=30).batch_for(rows) == 30
         assert CtganSettings(epochs=3).epochs_for(rows) == 3
+
+    @pytest.mark.parametrize(("rows", "pack"), [(20, 10), (700, 10), (3_000, 1), (20_000, 10)])
+    def test_packs_by_rows(self, rows, pack):
+        assert CtganSettings().pack_for(rows) == pack
+        assert CtganSettings(pack=5).pack_for(rows) == 5
 
     def test_an_autoencoder_sees_few_rows_less_often(self):
         assert [TvaeSettings().epochs_for(rows) for rows in (20, 700, 200_000)] == [300, 300, 30]
@@ -294,7 +300,8 @@ def test_memory_estimate_rises_with_everything():
     assert base > neural.BASE_MB
     assert ctgan_fit.memory_mb(ctgan_fit.KINDS["ctgan"], small, 1_000_000, 500) > base + 20
     assert ctgan_fit.memory_mb(ctgan_fit.KINDS["ctgan"], small, 1_000, 5_000) > base + 50
-    assert ctgan_fit.memory_mb(ctgan_fit.KINDS["ctgan"], _layout([3, 4_000]), 1_000, 500) > base + 500
+    assert ctgan_fit.memory_mb(ctgan_fit.KINDS["ctgan"], _layout([3, 4_000]), 1_000, 500) > base + 250
+    assert ctgan_fit.memory_mb(ctgan_fit.KINDS["ctgan"], _layout([3, 4_000]), 1_000, 500, pack=10) > base + 700
     assert ctgan_fit.memory_mb(ctgan_fit.KINDS["tvae"], small, 1_000, 500) < base
 
 

@@ -47,10 +47,10 @@ def scorer(rows: Rows, given: int | None, conditioned: bool = True) -> Scorer:
     return Scorer(parts, (), rows, given, conditioned, SimpleNamespace(score=lambda rows: 0.5), 1)
 
 
-def training(given: int | None = 3) -> CtganTraining:
+def training(given: int | None = 3, pack: int = 10) -> CtganTraining:
     rows = Rows.of(columns())
     with neural.one_seeded_thread(7):
-        return CtganTraining(rows, BATCH, 3, CPU, scorer(rows, given))
+        return CtganTraining(rows, BATCH, 3, CPU, scorer(rows, given), pack=pack)
 
 
 def library(ours: CtganTraining) -> CTGAN:
@@ -91,12 +91,13 @@ def test_the_layout_and_the_dense_rows():
     np.testing.assert_array_equal(dense[:, 0], columns()[1].values)
 
 
-def test_the_critics_gradients_are_the_librarys():
-    ours = training()
+@pytest.mark.parametrize("pack", [1, 10])
+def test_the_critics_gradients_are_the_librarys(pack):
+    ours = training(pack=pack)
     noise = torch.Generator().manual_seed(1)
     size = ours._layout.outputs + ours.conditions.size
     made, real = torch.rand((BATCH, size), generator=noise), torch.rand((BATCH, size), generator=noise)
-    packs = BATCH // 10
+    packs = BATCH // pack
     kept = ours.critic.kept(3 * packs, noise)
     assert set(kept[0].unique().tolist()) == {0.0, 2.0}
     module = ours.critic.module
@@ -109,7 +110,7 @@ def test_the_critics_gradients_are_the_librarys():
     alpha = torch.rand(packs, 1, 1)
     y_made, y_real = module(made), module(real)
     torch.manual_seed(3)
-    penalty = module.calc_gradient_penalty(real.requires_grad_(), made, "cpu", 10)
+    penalty = module.calc_gradient_penalty(real.requires_grad_(), made, "cpu", pack)
     loss = -(y_real.mean() - y_made.mean())
     penalty.backward(retain_graph=True)
     loss.backward()
@@ -121,13 +122,14 @@ def test_the_critics_gradients_are_the_librarys():
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
 
 
-def test_the_generators_gradient_is_the_librarys(monkeypatch):
-    ours = training()
+@pytest.mark.parametrize("pack", [1, 10])
+def test_the_generators_gradient_is_the_librarys(pack, monkeypatch):
+    ours = training(pack=pack)
     model = library(ours)
     rng, noise = np.random.default_rng(2), torch.Generator().manual_seed(5)
     conditions, hot = ours._drawn(rng)
     raw = torch.randn((BATCH, ours._layout.outputs), generator=noise)
-    kept = ours.critic.kept(BATCH // 10, noise)
+    kept = ours.critic.kept(BATCH // pack, noise)
     module = ours.critic.module
 
     tanh = ours._layout.tanh
@@ -135,7 +137,7 @@ def test_the_generators_gradient_is_the_librarys(monkeypatch):
     drawn = gumbel(torch.rand((BATCH, ours._layout.outputs - tanh), generator=noise))
     noise.set_state(state)
     done = ours.activation.activated(raw, noise)
-    loss, of_packs = ours.critic.judge(torch.cat([done, hot], dim=1).view(BATCH // 10, -1), kept)
+    loss, of_packs = ours.critic.judge(torch.cat([done, hot], dim=1).view(BATCH // pack, -1), kept)
     gradient = ours.activation.gradient(done, of_packs.view(BATCH, -1)[:, : ours._layout.outputs])
     loss = loss + ours.add_condition_loss(raw, torch.from_numpy(conditions), hot, gradient)
 

@@ -25,7 +25,7 @@ from synthcredit.synthesizers.ctgan_training import CtganTraining
 from synthcredit.synthesizers.features import Features, take
 from synthcredit.synthesizers.fitting import Fitting
 from synthcredit.synthesizers.rare import guarded
-from synthcredit.synthesizers.settings import CopulaganSettings, NetworkSettings
+from synthcredit.synthesizers.settings import CopulaganSettings, GanSettings, NetworkSettings
 from synthcredit.synthesizers.tvae_training import TvaeTraining
 
 LOOKS = 60
@@ -47,18 +47,22 @@ class Kind:
     conditioned
         Whether they are told a condition.
     weights
-        About how many weights all networks have together, from outputs and conditions.
+        About how many weights all networks have together, from outputs, conditions and the rows of a pack.
     """
 
     training: type[CtganTraining] | type[TvaeTraining]
     conditioned: bool
-    weights: Callable[[int, int], int]
+    weights: Callable[[int, int, int], int]
+
+
+def _gan_weights(outputs: int, conditions: int, pack: int) -> int:
+    return (680 + 256 * pack) * outputs + (1_190 + 256 * pack) * conditions + 400_000
 
 
 KINDS: Mapping[str, Kind] = {
-    "ctgan": Kind(CtganTraining, True, lambda outputs, conditions: 3_240 * outputs + 3_750 * conditions + 400_000),
-    "copulagan": Kind(CtganTraining, True, lambda outputs, conditions: 3_240 * outputs + 3_750 * conditions + 400_000),
-    "tvae": Kind(TvaeTraining, False, lambda outputs, _: 256 * outputs + 100_000),
+    "ctgan": Kind(CtganTraining, True, _gan_weights),
+    "copulagan": Kind(CtganTraining, True, _gan_weights),
+    "tvae": Kind(TvaeTraining, False, lambda outputs, *_: 256 * outputs + 100_000),
 }
 
 
@@ -111,7 +115,9 @@ def fit(
         parts = tuple(column.part for column in columns)
         rows = Rows.of(columns)
         batch = settings.batch_for(len(rows))
-        neural.refuse_too_large(memory_mb(kind, rows.layout, len(rows), batch), settings.max_memory_mb, _SMALLER)
+        packs = {"pack": settings.pack_for(len(rows))} if isinstance(settings, GanSettings) else {}
+        needed_mb = memory_mb(kind, rows.layout, len(rows), batch, **packs)
+        neural.refuse_too_large(needed_mb, settings.max_memory_mb, _SMALLER)
         learned, held = neural.hold_out(len(rows), fitting.seed, family)
         scorer = Scorer(
             parts,
@@ -122,7 +128,7 @@ def fit(
             neural.Likeness(take(features, held), features),
             fitting.seed,
         )
-        training = kind.training(rows.take(learned), batch, fitting.seed, device, scorer)
+        training = kind.training(rows.take(learned), batch, fitting.seed, device, scorer, **packs)
         plan = _plan(settings, len(rows), kind.training.epoch_steps(len(learned), batch))
         if previous is not None:
             training.warm_start(previous[1], plan.steps)
@@ -187,14 +193,14 @@ def _digested(parts: tuple[Part, ...]) -> list[np.ndarray[tuple[int, ...], np.dt
     return [array for part in parts for array in (part.states, part.means, part.scales, part.bend)]
 
 
-def memory_mb(kind: Kind, layout: Layout, rows: int, batch: int) -> float:
+def memory_mb(kind: Kind, layout: Layout, rows: int, batch: int, pack: int = 1) -> float:
     """Estimate what a training takes, in MB: torch, the encoded rows and their features, weights, and one step.
 
     A weight is kept some eight times (itself, its gradient, two moments, the best so far, and copies while a state is
     written), a row of a batch some twelve times. Counted, not measured.
     """
     conditions = sum(layout.spans[span][1] - layout.spans[span][0] for span in layout.states)
-    weights = kind.weights(layout.outputs, conditions if kind.conditioned else 0)
+    weights = kind.weights(layout.outputs, conditions if kind.conditioned else 0, pack)
     table = rows * (8 * (layout.tanh + len(layout.spans)) + 16 * max(1, layout.tanh + len(layout.states)))
     step = 12 * batch * 4 * (layout.outputs + conditions + 1_000)
     return neural.BASE_MB + (table + 8 * 4 * weights + step) / 1e6

@@ -1,7 +1,7 @@
 """Training of `ctgan` and `copulagan`. With `tvae_training`, what needs torch and ctgan.
 
 The networks are the library's own (`ctgan.synthesizers.ctgan.Generator` and `Discriminator`), and a step does what the
-library's step does: a Wasserstein critic with gradient penalty on packs of ten rows, training by sampling, conditions
+library's step does: a Wasserstein critic with gradient penalty on packs of rows, training by sampling, conditions
 drawn by log-frequency, the cross-entropy of the condition in the generator's loss, the same Adam. The library spends
 half of its time outside of matrix products; here, on the same losses:
 
@@ -38,7 +38,6 @@ from synthcredit.synthesizers.ctgan_scoring import Scorer
 
 NOISE = 128
 HIDDEN = (256, 256)
-PACK = 10
 RATE = 2e-4
 BETAS = (0.5, 0.9)
 DECAY = 1e-6
@@ -273,23 +272,26 @@ class CtganTraining:
     rows
         The encoded training rows.
     batch
-        Rows of a step, a multiple of `PACK`.
+        Rows of a step, a multiple of ``pack``.
     seed
         The fit's.
     device
         Where to compute.
     scorer
         Says how good a network is.
+    pack
+        Rows that the critic judges together.
     """
 
-    def __init__(self, rows: Rows, batch: int, seed: int, device: torch.device, scorer: Scorer) -> None:
+    def __init__(self, rows: Rows, batch: int, seed: int, device: torch.device, scorer: Scorer, *, pack: int) -> None:
         self.conditions = Conditions(rows)
         self._batch, self._seed, self._device, self._scorer = batch, seed, device, scorer
+        self._packs = batch // pack
         self._layout = rows.layout
         self._batches = Batches(rows, device)
         outputs, conditions = self._layout.outputs, self.conditions.size
         self.generator = Generator(NOISE + conditions, HIDDEN, outputs).to(device)
-        self.critic = Critic(Discriminator(outputs + conditions, HIDDEN, pac=PACK).to(device))
+        self.critic = Critic(Discriminator(outputs + conditions, HIDDEN, pac=pack).to(device))
         self._of_generator = neural.Adam(self.generator, rate=RATE, betas=BETAS, decay=DECAY)
         self._of_critic = neural.Adam(self.critic.module, rate=RATE, betas=BETAS, decay=DECAY)
         self.averaged = neural.Average(self.generator)
@@ -322,7 +324,7 @@ class CtganTraining:
             picked = self.conditions.matching(conditions[order], rng)
         else:
             picked = self.conditions.any_rows(self._batch, rng)
-        packs = self._batch // PACK
+        packs = self._packs
         alpha = torch.rand((packs, 1), generator=noise, device=self._device)
         real = torch.cat([self._batches.one_hot(torch.from_numpy(picked)), hot[torch.from_numpy(order)]], dim=1)
         loss = self.critic.learn(
@@ -339,7 +341,7 @@ class CtganTraining:
         raw = self.generator(self._input(hot, noise))
         outputs = raw.detach()
         done = self.activation.activated(outputs, noise)
-        packs = self._batch // PACK
+        packs = self._packs
         loss, of_packs = self.critic.judge(
             torch.cat([done, hot], dim=1).view(packs, -1), self.critic.kept(packs, noise)
         )

@@ -202,6 +202,7 @@ def _plot_tradeoff(results: Sequence[Result], colours: dict[str, str], path: Pat
         axis.set_title(name, fontsize=10)
         axis.axvline(0, color="#999999", lw=0.6)
         axis.set_ylim(-0.05, 1.08)
+        axis.locator_params(axis="x", nbins=5)
         axis.margins(x=0.25)
     for axis in list(axes.flat)[len(shown) :]:
         axis.set_visible(False)

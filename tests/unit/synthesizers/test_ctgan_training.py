@@ -257,9 +257,9 @@ def test_without_conditions():
     rows = Rows.of([_only_values()])
     plain = Scorer((_only_values().part,), (), rows, None, True, SimpleNamespace(score=lambda rows: 0.5), 1)
     with neural.one_seeded_thread(1):
-        ours = CtganTraining(rows, BATCH, 3, CPU, plain)
+        ours = CtganTraining(rows, BATCH, 3, CPU, plain, pack=10)
         ours.step(0)
-        again = CtganTraining(rows, BATCH, 3, CPU, plain)
+        again = CtganTraining(rows, BATCH, 3, CPU, plain, pack=10)
         again.warm_start(ours.network(), 10)
     assert ours.conditions.size == 0
     assert ours.network().chances.tolist() == [1.0]

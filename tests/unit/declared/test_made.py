@@ -80,7 +80,9 @@ def test_whole_shards_stay_and_the_others_are_made(tmp_path: Path, small_blocks:
     last.unlink()
     (last.parent / f".{last.name}.1.partial").write_bytes(b"half")
     written = first.stat().st_mtime_ns
-    assert small_blocks.write(tmp_path, resume=True) == fresh
+    resumed = small_blocks.write(tmp_path, resume=True)
+    assert (resumed.rows, resumed.size) == (fresh.rows, fresh.size)
+    assert 0 < resumed.already < sum(fresh.rows.values())
     assert _digests(tmp_path) == digests
     assert first.stat().st_mtime_ns == written
 

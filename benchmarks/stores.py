@@ -1,6 +1,6 @@
 """Loading speed: each store's bulk path beside row-wise inserts by the driver's executemany, in the same run.
 
-    python benchmarks/stores.py [--rows 1000000]
+    python benchmarks/stores.py [--rows 1000000] [--connections 1]
 
 A made book of customers and transactions (a tenth of the rows and the rest, the two linked by a foreign key) is written
 as Parquet parts and delivered to SQLite and DuckDB files, and to MariaDB and PostgreSQL servers that are started for
@@ -35,6 +35,7 @@ from synthcredit import stores  # noqa: E402
 from synthcredit.datasets import write  # noqa: E402
 from synthcredit.datasets.arrow import arrow_schema  # noqa: E402
 from synthcredit.datasets.schema import Column, Dtype, Kind, Relation, TableSchema  # noqa: E402
+from synthcredit.stores import connections  # noqa: E402
 from synthcredit.stores import rows as parts  # noqa: E402
 from synthcredit.stores.address import parse  # noqa: E402
 from synthcredit.stores.engines import opened  # noqa: E402
@@ -183,7 +184,11 @@ def main() -> int:
     """Print rows a second; 1 where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--connections", type=int, help="to a server at most; default: as usual")
+    given = parser.parse_args()
+    rows = given.rows
+    if given.connections is not None:
+        connections.MOST.update(dict.fromkeys(connections.MOST, given.connections))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         book, small = make(folder, rows, "book"), make(folder, BESIDE_ROWS, "small")

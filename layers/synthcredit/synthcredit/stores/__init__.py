@@ -52,7 +52,7 @@ def deliver(
     confirm
         Asked where tables would be dropped that stand.
     progress
-        Hears of each batch.
+        Hears of each batch; from several threads, but one at a time.
     environ, secrets
         Where user, password and secrets are looked up.
 
